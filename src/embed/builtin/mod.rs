@@ -1,0 +1,154 @@
+//! The built-in model: zero-shot retrieval without a download. It is not CLIP.
+//!
+//! ConSE (Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings",
+//! ICLR 2014): a picture's vector is the sum of the text vectors of its ten most probable
+//! ImageNet classes, weighted by their probabilities. So a sentence meets a picture by way of
+//! 1,000 nouns: objects are found, colours and actions hardly.
+//!
+//! The weights lie in the program; `models/make.py` made them.
+
+mod depthwise;
+mod efficientnet;
+mod sentence;
+mod weights;
+
+use std::sync::OnceLock;
+
+use candle_core::{D, Tensor};
+
+use self::efficientnet::EfficientNetLite0;
+use self::sentence::SentenceEncoder;
+use self::weights::Weights;
+use super::preprocess::squash;
+use super::{EmbedError, Embedder, ModelCard};
+use crate::types::{Embedding, Pixels};
+
+pub const NAME: &str = "builtin";
+const DIM: usize = 384;
+/// Classes a picture's vector is made of (ConSE's T).
+const TOP_CLASSES: usize = 10;
+
+static WEIGHTS: &[u8] = include_bytes!("../../../models/builtin.safetensors");
+static TOKENIZER: &[u8] = include_bytes!("../../../models/builtin-tokenizer.json");
+/// BLAKE3 of the weights and the preprocessing's name; a test recomputes it.
+const FINGERPRINT: &str = "8ffbcf17161d15f6a26832a9ddc7b0d0";
+#[cfg(test)]
+const PREPROCESSING: &[u8] = b"squash 224, top 10";
+
+pub(super) fn card() -> ModelCard {
+    ModelCard {
+        name: NAME,
+        dim: DIM,
+        bytes: WEIGHTS.len() + TOKENIZER.len(),
+        languages: "English",
+        licence: "Apache-2.0",
+        description: "EfficientNet-Lite0 + MiniLM joined by ConSE; inside the program; not CLIP",
+    }
+}
+
+/// The built-in model. Its two sides are unpacked when first used.
+#[derive(Default)]
+pub struct Builtin {
+    image: OnceLock<ImageSide>,
+    text: OnceLock<SentenceEncoder>,
+}
+
+struct ImageSide {
+    classifier: EfficientNetLite0,
+    /// `[1000, DIM]`, rows normalised.
+    classes: Tensor,
+}
+
+impl Builtin {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn image_side(&self) -> Result<&ImageSide, EmbedError> {
+        get_or_load(&self.image, || {
+            let weights = Weights::parse(WEIGHTS)?;
+            Ok(ImageSide {
+                classifier: EfficientNetLite0::load(&weights)?,
+                classes: weights.tensor("classes")?,
+            })
+        })
+    }
+
+    fn text_side(&self) -> Result<&SentenceEncoder, EmbedError> {
+        get_or_load(&self.text, || {
+            SentenceEncoder::load(&Weights::parse(WEIGHTS)?, TOKENIZER)
+        })
+    }
+}
+
+fn get_or_load<T>(
+    cell: &OnceLock<T>,
+    load: impl FnOnce() -> Result<T, EmbedError>,
+) -> Result<&T, EmbedError> {
+    if let Some(loaded) = cell.get() {
+        return Ok(loaded);
+    }
+    let loaded = load()?;
+    Ok(cell.get_or_init(|| loaded))
+}
+
+impl Embedder for Builtin {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn fingerprint(&self) -> &str {
+        FINGERPRINT
+    }
+
+    fn dim(&self) -> usize {
+        DIM
+    }
+
+    fn batch_size(&self) -> usize {
+        4
+    }
+
+    fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError> {
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
+        let side = self.image_side()?;
+        let squashed: Vec<Vec<u8>> = images
+            .iter()
+            .map(|p| squash(p, efficientnet::SIDE as u32))
+            .collect::<Result<_, _>>()?;
+        let logits = side.classifier.logits(&squashed)?;
+        let probabilities = candle_nn::ops::softmax(&logits, D::Minus1)?.to_vec2::<f32>()?;
+        let weights: Vec<f32> = probabilities.into_iter().flat_map(keep_top).collect();
+        let weights = Tensor::from_vec(weights, (images.len(), side.classes.dim(0)?), &weights::CPU)?;
+        let vectors = weights.matmul(&side.classes)?.to_vec2::<f32>()?;
+        vectors
+            .into_iter()
+            .map(|v| Embedding::normalised(v).ok_or(EmbedError::NoDirection))
+            .collect()
+    }
+
+    fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError> {
+        if text.trim().is_empty() {
+            return Err(EmbedError::EmptyText);
+        }
+        let vector = self.text_side()?.encode(text)?;
+        Embedding::normalised(vector).ok_or(EmbedError::NoDirection)
+    }
+}
+
+/// Sets all but the [`TOP_CLASSES`] greatest to zero.
+fn keep_top(mut probabilities: Vec<f32>) -> Vec<f32> {
+    let mut sorted = probabilities.clone();
+    let (_, &mut least, _) = sorted.select_nth_unstable_by(TOP_CLASSES - 1, |a, b| b.total_cmp(a));
+    for p in &mut probabilities {
+        if *p < least {
+            *p = 0.0;
+        }
+    }
+    probabilities
+}
+
+#[cfg(test)]
+mod tests;

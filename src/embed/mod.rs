@@ -1,0 +1,95 @@
+//! From pictures and sentences to vectors of one space.
+//!
+//! [`Embedder`] is what the rest of vsearch sees; [`open_model`] finds one by name. The only
+//! model here so far is the built-in one ([`builtin`]), which is not CLIP.
+
+pub mod builtin;
+mod picture;
+mod preprocess;
+
+use std::path::PathBuf;
+
+use crate::types::{Embedding, Pixels};
+
+pub use picture::load_picture;
+
+/// The model used where none is named.
+pub const DEFAULT_MODEL: &str = builtin::NAME;
+
+/// Puts pictures and sentences into one space, where the cosine of two vectors says how well
+/// they go together. One may be used from many threads; each call is single-threaded work
+/// when it runs inside a one-thread rayon pool.
+pub trait Embedder: Send + Sync {
+    /// What it is called on the command line and in every hit.
+    fn name(&self) -> &str;
+
+    /// Hex digest of the weights and all that shapes a vector: vectors compare only where it
+    /// is the same.
+    fn fingerprint(&self) -> &str;
+
+    /// Length of every vector.
+    fn dim(&self) -> usize;
+
+    /// How many pictures are best embedded at once on this machine.
+    fn batch_size(&self) -> usize;
+
+    /// One vector for each picture, in order; the same as if each came alone.
+    fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError>;
+
+    /// The vector of a sentence.
+    fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError>;
+}
+
+/// Why nothing could be embedded.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    #[error("unknown model {name:?}")]
+    UnknownModel { name: String },
+    #[error("the sentence is empty")]
+    EmptyText,
+    #[error("the model's vector has no length; the input gives it nothing to hold on to")]
+    NoDirection,
+    #[error("{}: cannot be read as a picture: {cause}", path.display())]
+    Picture {
+        path: PathBuf,
+        cause: image::ImageError,
+    },
+    #[error("{}: the picture has no pixels", path.display())]
+    EmptyPicture { path: PathBuf },
+    #[error("a frame could not be resized: {0}")]
+    Resize(#[from] fast_image_resize::ResizeError),
+    #[error("the sentence could not be tokenised: {0}")]
+    Tokenizer(#[from] tokenizers::Error),
+    #[error("the built-in model is damaged: {0}")]
+    Weights(#[from] safetensors::SafeTensorError),
+    #[error("the model failed: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+/// What `vsearch model list` shows of a model.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ModelCard {
+    pub name: &'static str,
+    pub dim: usize,
+    /// Bytes on disk (in the program, for the built-in model).
+    pub bytes: usize,
+    pub languages: &'static str,
+    pub licence: &'static str,
+    pub description: &'static str,
+}
+
+/// Every model this build can open.
+pub fn models() -> Vec<ModelCard> {
+    vec![builtin::card()]
+}
+
+/// Opens a model by its name.
+///
+/// # Errors
+/// [`EmbedError::UnknownModel`] where [`models`] does not list it.
+pub fn open_model(name: &str) -> Result<Box<dyn Embedder>, EmbedError> {
+    match name {
+        builtin::NAME => Ok(Box::new(builtin::Builtin::new())),
+        _ => Err(EmbedError::UnknownModel { name: name.into() }),
+    }
+}

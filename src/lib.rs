@@ -1,0 +1,3 @@
+pub mod types;
+pub mod media;
+pub mod embed;

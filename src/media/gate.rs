@@ -1,0 +1,199 @@
+//! Which packets are worth decoding.
+//!
+//! Packets are held from one keyframe to the next. Once the next keyframe is known, the held
+//! GOP is dropped (too close to the last sample), cut to its keyframe (the next one is near
+//! enough) or decoded whole (frames in between are wanted). A GOP found to be long is passed
+//! on as soon as that is known, so no more than `max_gap` seconds of packets are ever held.
+
+use std::collections::VecDeque;
+
+use ffmpeg_next::Packet;
+
+use crate::types::Timestamp;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Want {
+    /// Every packet.
+    Everything,
+    /// Only keyframes, no two closer than `spacing` seconds.
+    Keyframes { spacing: f64 },
+    /// Keyframes no closer than `spacing`, and whole GOPs where they lie further apart than
+    /// `max_gap` seconds.
+    GapFilled { spacing: f64, max_gap: f64 },
+}
+
+pub(super) struct Gate {
+    want: Want,
+    held: Vec<(Option<Timestamp>, Packet)>,
+    /// The rest of this GOP goes straight to the decoder.
+    open: bool,
+    /// Time of the last keyframe let through.
+    last_key: Option<Timestamp>,
+    ready: VecDeque<Packet>,
+}
+
+impl Gate {
+    pub(super) fn new(want: Want) -> Self {
+        Self {
+            want,
+            held: Vec::new(),
+            // Until a first keyframe everything is decoded: a stream may never flag one.
+            open: true,
+            last_key: None,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Takes the next packet of the stream, in decoding order; `time` is `None` where unknown.
+    pub(super) fn push(&mut self, time: Option<Timestamp>, packet: Packet) {
+        match self.want {
+            Want::Everything => self.ready.push_back(packet),
+            Want::Keyframes { spacing } => {
+                if packet.is_key() {
+                    self.open = false;
+                    if self.spaced(time, spacing) {
+                        self.last_key = time.or(self.last_key);
+                        self.ready.push_back(packet);
+                    }
+                } else if self.open {
+                    self.ready.push_back(packet);
+                }
+            }
+            Want::GapFilled { spacing, max_gap } => {
+                if packet.is_key() {
+                    self.close(time, spacing, max_gap);
+                    self.open = false;
+                    self.held.push((time, packet));
+                } else if self.open {
+                    self.ready.push_back(packet);
+                } else {
+                    self.held.push((time, packet));
+                    if self.held_reaches(time, max_gap) {
+                        self.release();
+                    }
+                }
+            }
+        }
+    }
+
+    /// No more packets will come.
+    pub(super) fn finish(&mut self) {
+        self.release();
+    }
+
+    /// The next packet to decode.
+    pub(super) fn pop(&mut self) -> Option<Packet> {
+        self.ready.pop_front()
+    }
+
+    /// Decides on the held GOP now that the next keyframe is known to come at `next`.
+    fn close(&mut self, next: Option<Timestamp>, spacing: f64, max_gap: f64) {
+        let Some((key_time, _)) = self.held.first() else {
+            return;
+        };
+        let key_time = *key_time;
+        let (Some(key), Some(next)) = (key_time, next) else {
+            return self.release();
+        };
+        let near = |from: Timestamp| (0.0..=max_gap).contains(&next.since(from));
+        if !self.spaced(Some(key), spacing) && self.last_key.is_some_and(near) {
+            self.held.clear();
+        } else if near(key) {
+            self.held.truncate(1);
+            self.release();
+        } else {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some((time, _)) = self.held.first() {
+            self.last_key = time.or(self.last_key);
+        }
+        self.ready.extend(self.held.drain(..).map(|(_, p)| p));
+        self.open = true;
+    }
+
+    fn held_reaches(&self, time: Option<Timestamp>, max_gap: f64) -> bool {
+        match (self.held.first().and_then(|(t, _)| *t), time) {
+            (Some(key), Some(now)) => {
+                now.since(self.last_key.filter(|l| *l <= key).unwrap_or(key)) > max_gap
+            }
+            _ => true,
+        }
+    }
+
+    fn spaced(&self, time: Option<Timestamp>, spacing: f64) -> bool {
+        match (time, self.last_key) {
+            (Some(t), Some(last)) => !(0.0..spacing).contains(&t.since(last)),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::TimeBase;
+    use ffmpeg_next::packet::Flags;
+    use proptest::prelude::*;
+
+    const FILLED: Want = Want::GapFilled {
+        spacing: 0.5,
+        max_gap: 2.0,
+    };
+
+    /// Which packets (numbered by their pts, 10 a second) come through.
+    fn through(want: Want, keys: &[i64], count: i64) -> Vec<i64> {
+        let mut gate = Gate::new(want);
+        let mut out = Vec::new();
+        let base = TimeBase::new(1, 10).unwrap();
+        for i in 0..count {
+            let mut packet = Packet::new(1);
+            packet.set_pts(Some(i));
+            if keys.contains(&i) {
+                packet.set_flags(Flags::KEY);
+            }
+            gate.push(Some(Timestamp::new(i, base)), packet);
+            out.extend(std::iter::from_fn(|| gate.pop()));
+        }
+        gate.finish();
+        out.extend(std::iter::from_fn(|| gate.pop()));
+        out.iter().map(|p| p.pts().unwrap()).collect()
+    }
+
+    #[test]
+    fn near_keyframes_come_alone() {
+        assert_eq!(through(FILLED, &[0, 10, 20], 21), [0, 10, 20]);
+    }
+
+    #[test]
+    fn a_long_gop_is_decoded_whole() {
+        let all: Vec<i64> = (0..60).collect();
+        assert_eq!(through(FILLED, &[0], 60), all);
+    }
+
+    #[test]
+    fn all_intra_streams_are_thinned() {
+        let keys: Vec<i64> = (0..40).collect();
+        let got = through(FILLED, &keys, 40);
+        assert!(got.len() <= 9, "{got:?}");
+    }
+
+    #[test]
+    fn a_stream_without_keyframes_is_decoded() {
+        assert_eq!(through(FILLED, &[], 5), [0, 1, 2, 3, 4]);
+    }
+
+    proptest! {
+        /// Whatever the keyframes, what is decoded leaves no gap over 2 s.
+        #[test]
+        fn nothing_within_reach_is_skipped(keys in proptest::collection::btree_set(0i64..300, 1..60)) {
+            let mut keys: Vec<i64> = keys.into_iter().collect();
+            keys[0] = 0;
+            let got = through(FILLED, &keys, 300);
+            prop_assert!(got.windows(2).all(|w| w[0] < w[1] && w[1] - w[0] <= 20));
+            prop_assert!(299 - got.last().unwrap() <= 20);
+        }
+    }
+}

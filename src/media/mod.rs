@@ -1,0 +1,72 @@
+//! Video files: probe, demux, decode, sample, and the clock. The only user of FFmpeg.
+//!
+//! A frame's way through here: [`Source::open`] → packets → [`gate`] (which packets are worth
+//! decoding) → decoder → [`choose`] (which frames are samples) → [`upright`] (RGB as a player
+//! shows it) → [`SampledFrame`].
+
+mod choose;
+mod clock;
+mod gate;
+mod sample;
+mod seek;
+mod source;
+mod upright;
+
+use std::path::PathBuf;
+
+pub use sample::{Ending, ReadReport, SampledFrame, Sampling, sample};
+pub use seek::frame_at;
+pub use source::{Source, VideoInfo};
+
+/// Why a file gives no frames.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    #[error("{}: cannot be read: {cause}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
+    #[error("{}: the file is empty (0 bytes)", path.display())]
+    Empty { path: PathBuf },
+    #[error("{}: not a video, or damaged at its start ({cause})", path.display())]
+    NotVideo {
+        path: PathBuf,
+        cause: ffmpeg_next::Error,
+    },
+    #[error("{}: a still picture or text, not a video ({format})", path.display())]
+    Still { path: PathBuf, format: String },
+    #[error("{}: no video stream (audio or cover art only)", path.display())]
+    NoVideoStream { path: PathBuf },
+    #[error("{}: no decoder for its codec {codec}", path.display())]
+    NoDecoder { path: PathBuf, codec: String },
+    #[error("{}: no frame could be decoded ({decode_errors} decode errors)", path.display())]
+    NoFrames { path: PathBuf, decode_errors: u64 },
+    #[error("{}: has no frame at {seconds:.3} s; it ends at {end:.3} s", path.display())]
+    PastEnd {
+        path: PathBuf,
+        seconds: f64,
+        end: f64,
+    },
+    #[error("{}: reading was stopped", path.display())]
+    Stopped { path: PathBuf },
+    #[error("{}: FFmpeg failed to {step}: {cause}", path.display())]
+    Ffmpeg {
+        path: PathBuf,
+        step: &'static str,
+        cause: ffmpeg_next::Error,
+    },
+}
+
+impl MediaError {
+    /// The file is sound but simply something else than a video: worth no report when a folder
+    /// is walked and the name did not claim otherwise.
+    pub fn is_other_kind(&self) -> bool {
+        matches!(
+            self,
+            Self::NotVideo { .. }
+                | Self::Still { .. }
+                | Self::NoVideoStream { .. }
+                | Self::Empty { .. }
+        )
+    }
+}

@@ -1,0 +1,187 @@
+//! Opening a file: is it a video, and what does its container claim.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ffmpeg_next as ff;
+
+use super::MediaError;
+use super::clock::Clock;
+
+/// What the container says before anything is decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VideoInfo {
+    /// FFmpeg's short name of the container format.
+    pub container: String,
+    pub codec: String,
+    /// Seconds, as the container claims.
+    pub duration: Option<f64>,
+}
+
+/// An opened video: its demuxer and the stream a player would show.
+pub struct Source {
+    pub(super) path: PathBuf,
+    pub(super) input: ff::format::context::Input,
+    pub(super) stream: usize,
+    pub(super) clock: Clock,
+    /// Set when something else asked FFmpeg to give up.
+    stop: Arc<AtomicBool>,
+    info: VideoInfo,
+}
+
+impl Source {
+    /// Opens `path` through Rust's own file handle, so that any file name works and no name is
+    /// taken for an address. `stop` makes every blocking read end.
+    pub fn open(path: &Path, stop: &Arc<AtomicBool>) -> Result<Self, MediaError> {
+        initialise();
+        let unreadable = |cause| MediaError::Unreadable {
+            path: path.into(),
+            cause,
+        };
+        let file = File::open(path).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
+            return Err(unreadable(cause));
+        }
+        if metadata.len() == 0 {
+            return Err(MediaError::Empty { path: path.into() });
+        }
+        let input = demuxer(path, file, stop)?;
+        let container = input.format().name().to_owned();
+        if is_still(&container) {
+            return Err(MediaError::Still {
+                path: path.into(),
+                format: container,
+            });
+        }
+        let stream = shown_stream(&input)
+            .ok_or_else(|| MediaError::NoVideoStream { path: path.into() })?
+            .index();
+        let (clock, codec) = {
+            let stream = input.stream(stream).expect("index came from this input");
+            let codec = stream.parameters().id().name().to_owned();
+            (Clock::new(&input, &stream), codec)
+        };
+        let info = VideoInfo {
+            container,
+            codec,
+            duration: container_duration(&input),
+        };
+        Ok(Self {
+            path: path.into(),
+            input,
+            stream,
+            clock,
+            stop: stop.clone(),
+            info,
+        })
+    }
+
+    pub fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
+    /// Whether this source was asked to stop.
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn stream(&self) -> ff::Stream<'_> {
+        self.input
+            .stream(self.stream)
+            .expect("the stream was found at open")
+    }
+
+    /// A decoder for the shown stream, using `threads` threads.
+    pub(super) fn decoder(&self, threads: usize) -> Result<ff::decoder::Video, MediaError> {
+        let parameters = self.stream().parameters();
+        let mut context = ff::codec::Context::from_parameters(parameters)
+            .map_err(|cause| self.failed("set up its decoder", cause))?;
+        context.set_threading(ff::threading::Config {
+            kind: ff::threading::Type::Frame,
+            count: threads,
+            ..Default::default()
+        });
+        context.decoder().video().map_err(|cause| match cause {
+            ff::Error::DecoderNotFound => MediaError::NoDecoder {
+                path: self.path.clone(),
+                codec: self.info.codec.clone(),
+            },
+            cause => self.failed("open its decoder", cause),
+        })
+    }
+
+    pub(super) fn failed(&self, step: &'static str, cause: ff::Error) -> MediaError {
+        MediaError::Ffmpeg {
+            path: self.path.clone(),
+            step,
+            cause,
+        }
+    }
+}
+
+fn initialise() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Fails only for the network layer, which is not built in.
+        let _ = ff::init();
+        // Damage is counted and reported by us, per file; FFmpeg's own lines name no file.
+        ff::util::log::set_level(ff::util::log::Level::Quiet);
+    });
+}
+
+fn demuxer(
+    path: &Path,
+    file: File,
+    stop: &Arc<AtomicBool>,
+) -> Result<ff::format::context::Input, MediaError> {
+    /// Fewer system calls than FFmpeg's 32 KiB.
+    const BUFFER: usize = 256 * 1024;
+    let not_video = |cause| MediaError::NotVideo {
+        path: path.into(),
+        cause,
+    };
+    let io = ff::format::context::StreamIo::from_read_seek_with_capacity(file, BUFFER)
+        .map_err(not_video)?;
+    // Only the extension: it helps FFmpeg tell apart formats without a signature.
+    let hint = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .map(|e| format!("file.{e}"));
+    let stop = stop.clone();
+    ff::format::input_from_stream_with_interrupt(io, hint.as_deref(), None, move || {
+        stop.load(Ordering::Relaxed)
+    })
+    .map_err(|cause| match cause {
+        ff::Error::Exit => MediaError::Stopped { path: path.into() },
+        cause => not_video(cause),
+    })
+}
+
+/// FFmpeg reads pictures and text as one-frame videos.
+fn is_still(format: &str) -> bool {
+    format.ends_with("_pipe") || ["image2", "tty", "ico", "lrc"].contains(&format)
+}
+
+/// The default video stream as players choose it, cover art left out.
+fn shown_stream(input: &ff::format::context::Input) -> Option<ff::Stream<'_>> {
+    use ff::format::stream::Disposition;
+    let is_video = |s: &ff::Stream| {
+        s.parameters().medium() == ff::media::Type::Video
+            && !s.disposition().contains(Disposition::ATTACHED_PIC)
+    };
+    input
+        .streams()
+        .best(ff::media::Type::Video)
+        .filter(is_video)
+        .or_else(|| input.streams().find(is_video))
+}
+
+fn container_duration(input: &ff::format::context::Input) -> Option<f64> {
+    let micros = input.duration();
+    (micros > 0).then(|| micros as f64 / 1e6)
+}

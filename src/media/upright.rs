@@ -1,0 +1,172 @@
+//! A decoded frame → RGB as a player shows it: colours, aspect and rotation respected.
+
+use ffmpeg_next as ff;
+
+use crate::types::Pixels;
+
+/// Aspect ratios beyond this are damage, not anamorphic video.
+const MAX_PIXEL_ASPECT: f64 = 8.0;
+
+/// Longest side FFmpeg's scaler takes with room to spare.
+const MAX_SIDE: f64 = 16_384.0;
+
+/// What the filter graph was built for; another frame shape needs another graph.
+#[derive(PartialEq, Clone, Copy)]
+struct Shape {
+    format: ff::format::Pixel,
+    width: u32,
+    height: u32,
+    aspect: ff::Rational,
+    space: ff::color::Space,
+    range: ff::color::Range,
+    turn: Turn,
+}
+
+/// Turns frames upright; keeps its filter graph while the frames keep their shape.
+#[derive(Default)]
+pub(super) struct Upright {
+    graph: Option<(Shape, ff::filter::Graph)>,
+    turn: Turn,
+}
+
+impl Upright {
+    /// `stream` carries the rotation recorded by the camera.
+    pub(super) fn new(stream: &ff::Stream) -> Self {
+        let turn = stream
+            .side_data()
+            .find(|d| d.kind() == ff::packet::side_data::Type::DisplayMatrix)
+            .and_then(|d| Turn::from_display_matrix(d.data()))
+            .unwrap_or_default();
+        Self { graph: None, turn }
+    }
+
+    pub(super) fn pixels(&mut self, frame: &ff::frame::Video) -> Result<Pixels, ff::Error> {
+        let shape = Shape {
+            format: frame.format(),
+            width: frame.width(),
+            height: frame.height(),
+            aspect: frame.aspect_ratio(),
+            space: frame.color_space(),
+            range: frame.color_range(),
+            turn: self.turn,
+        };
+        if self.graph.as_ref().is_none_or(|(s, _)| *s != shape) {
+            self.graph = Some((shape, graph(&shape)?));
+        }
+        let (_, graph) = self.graph.as_mut().ok_or(ff::Error::Bug)?;
+        let mut input = graph.get("in").ok_or(ff::Error::FilterNotFound)?;
+        input.source().add(frame)?;
+        let mut out = ff::frame::Video::empty();
+        let mut output = graph.get("out").ok_or(ff::Error::FilterNotFound)?;
+        output.sink().frame(&mut out)?;
+        packed(&out).ok_or(ff::Error::InvalidData)
+    }
+}
+
+fn graph(shape: &Shape) -> Result<ff::filter::Graph, ff::Error> {
+    let mut graph = ff::filter::Graph::new();
+    let find = |name| ff::filter::find(name).ok_or(ff::Error::FilterNotFound);
+    let args = format!(
+        "video_size={}x{}:pix_fmt={}:time_base=1/1000000:pixel_aspect=1/1",
+        shape.width,
+        shape.height,
+        shape.format.descriptor().ok_or(ff::Error::InvalidData)?.name()
+    );
+    graph.add(&find("buffer")?, "in", &args)?;
+    graph.add(&find("buffersink")?, "out", "")?;
+    let (width, height) = display_size(shape);
+    let spec = format!(
+        "scale=w={width}:h={height}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24{}",
+        shape.turn.filters()
+    );
+    graph.output("in", 0)?.input("out", 0)?.parse(&spec)?;
+    graph.validate()?;
+    Ok(graph)
+}
+
+/// Pixels made square by widening or narrowing, as players do.
+fn display_size(shape: &Shape) -> (u32, u32) {
+    let aspect = f64::from(shape.aspect);
+    let believable = aspect.is_finite() && (1.0 / MAX_PIXEL_ASPECT..=MAX_PIXEL_ASPECT).contains(&aspect);
+    let width = f64::from(shape.width) * if believable { aspect } else { 1.0 };
+    (width.round().clamp(1.0, MAX_SIDE) as u32, shape.height)
+}
+
+/// Copies an RGB24 frame without its row padding.
+fn packed(frame: &ff::frame::Video) -> Option<Pixels> {
+    let (width, height) = (frame.width(), frame.height());
+    let row = width as usize * 3;
+    let mut rgb = Vec::with_capacity(row * height as usize);
+    for line in frame.data(0).chunks(frame.stride(0)).take(height as usize) {
+        rgb.extend_from_slice(line.get(..row)?);
+    }
+    Pixels::new(width, height, rgb)
+}
+
+/// How far the picture must be turned, and whether it is mirrored.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Turn {
+    /// Clockwise, in quarter turns, applied last.
+    quarters: u8,
+    /// Mirrored top to bottom before it is turned.
+    flipped: bool,
+}
+
+impl Turn {
+    /// From the nine 16.16 integers of a display matrix (ISO/IEC 14496-12, 8.3.2), of which
+    /// the upper left 2x2 maps a stored point (x, y) to (ax + cy, bx + dy).
+    fn from_display_matrix(bytes: &[u8]) -> Option<Self> {
+        let at = |i: usize| {
+            let four = bytes.get(4 * i..4 * i + 4)?;
+            Some(f64::from(i32::from_ne_bytes(four.try_into().ok()?)) / 65_536.0)
+        };
+        let (a, b, c, d) = (at(0)?, at(1)?, at(3)?, at(4)?);
+        if a.hypot(b) == 0.0 || c.hypot(d) == 0.0 {
+            return None;
+        }
+        let quarters = (b.atan2(a).to_degrees() / 90.0).round() as i32;
+        Some(Self {
+            quarters: quarters.rem_euclid(4) as u8,
+            flipped: a * d - b * c < 0.0,
+        })
+    }
+
+    fn filters(self) -> &'static str {
+        match (self.flipped, self.quarters) {
+            (false, 1) => ",transpose=clock",
+            (false, 2) => ",hflip,vflip",
+            (false, 3) => ",transpose=cclock",
+            (true, 0) => ",vflip",
+            (true, 1) => ",vflip,transpose=clock",
+            (true, 2) => ",hflip",
+            (true, 3) => ",vflip,transpose=cclock",
+            _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(a: i32, b: i32, c: i32, d: i32) -> Vec<u8> {
+        let one = 65_536;
+        [a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30]
+            .iter()
+            .flat_map(|v: &i32| v.to_ne_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn display_matrices_are_read_as_turns() {
+        let turn = |m: Vec<u8>| Turn::from_display_matrix(&m).unwrap().filters();
+        assert_eq!(turn(matrix(1, 0, 0, 1)), "");
+        assert_eq!(turn(matrix(0, 1, -1, 0)), ",transpose=clock");
+        assert_eq!(turn(matrix(-1, 0, 0, -1)), ",hflip,vflip");
+        assert_eq!(turn(matrix(0, -1, 1, 0)), ",transpose=cclock");
+        assert_eq!(turn(matrix(-1, 0, 0, 1)), ",hflip");
+        assert_eq!(turn(matrix(1, 0, 0, -1)), ",vflip");
+        assert_eq!(Turn::from_display_matrix(&[0; 36]), None);
+        assert_eq!(Turn::from_display_matrix(&[1, 2]), None);
+    }
+}
