@@ -1,3 +1,9 @@
-pub mod types;
-pub mod media;
+pub mod ann;
+pub mod catalog;
+pub mod cli;
 pub mod embed;
+pub mod index;
+pub mod ingest;
+pub mod media;
+pub mod search;
+pub mod types;

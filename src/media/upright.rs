@@ -70,7 +70,11 @@ fn graph(shape: &Shape) -> Result<ff::filter::Graph, ff::Error> {
         "video_size={}x{}:pix_fmt={}:time_base=1/1000000:pixel_aspect=1/1",
         shape.width,
         shape.height,
-        shape.format.descriptor().ok_or(ff::Error::InvalidData)?.name()
+        shape
+            .format
+            .descriptor()
+            .ok_or(ff::Error::InvalidData)?
+            .name()
     );
     graph.add(&find("buffer")?, "in", &args)?;
     graph.add(&find("buffersink")?, "out", "")?;
@@ -87,7 +91,8 @@ fn graph(shape: &Shape) -> Result<ff::filter::Graph, ff::Error> {
 /// Pixels made square by widening or narrowing, as players do.
 fn display_size(shape: &Shape) -> (u32, u32) {
     let aspect = f64::from(shape.aspect);
-    let believable = aspect.is_finite() && (1.0 / MAX_PIXEL_ASPECT..=MAX_PIXEL_ASPECT).contains(&aspect);
+    let believable =
+        aspect.is_finite() && (1.0 / MAX_PIXEL_ASPECT..=MAX_PIXEL_ASPECT).contains(&aspect);
     let width = f64::from(shape.width) * if believable { aspect } else { 1.0 };
     (width.round().clamp(1.0, MAX_SIDE) as u32, shape.height)
 }

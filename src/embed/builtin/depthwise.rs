@@ -53,7 +53,10 @@ impl CustomOp2 for DepthwiseRelu6 {
             pad_x: same_padding(w, kernel, self.stride),
         };
         let arch = pulp::Arch::new();
-        for (image, out) in x.chunks_exact(h * w * c).zip(out.chunks_exact_mut(oh * ow * c)) {
+        for (image, out) in x
+            .chunks_exact(h * w * c)
+            .zip(out.chunks_exact_mut(oh * ow * c))
+        {
             for (y, row) in out.chunks_exact_mut(ow * c).enumerate() {
                 arch.dispatch(|| geometry.row(y, image, weight, &self.bias, row));
             }

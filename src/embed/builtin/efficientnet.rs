@@ -51,9 +51,9 @@ impl EfficientNetLite0 {
                 bias: weights.tensor(&format!("image.{name}.bias"))?,
             })
         };
-        let strides = STAGES
-            .iter()
-            .flat_map(|&(blocks, stride)| (0..blocks).map(move |i| if i == 0 { stride } else { 1 }));
+        let strides = STAGES.iter().flat_map(|&(blocks, stride)| {
+            (0..blocks).map(move |i| if i == 0 { stride } else { 1 })
+        });
         let blocks = strides
             .enumerate()
             .map(|(i, stride)| {

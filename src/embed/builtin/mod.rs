@@ -121,7 +121,8 @@ impl Embedder for Builtin {
         let logits = side.classifier.logits(&squashed)?;
         let probabilities = candle_nn::ops::softmax(&logits, D::Minus1)?.to_vec2::<f32>()?;
         let weights: Vec<f32> = probabilities.into_iter().flat_map(keep_top).collect();
-        let weights = Tensor::from_vec(weights, (images.len(), side.classes.dim(0)?), &weights::CPU)?;
+        let weights =
+            Tensor::from_vec(weights, (images.len(), side.classes.dim(0)?), &weights::CPU)?;
         let vectors = weights.matmul(&side.classes)?.to_vec2::<f32>()?;
         vectors
             .into_iter()

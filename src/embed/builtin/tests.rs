@@ -49,7 +49,11 @@ fn the_fingerprint_is_that_of_the_weights() {
 #[test]
 fn class_probabilities_are_pytorchs() {
     let network = EfficientNetLite0::load(&Weights::parse(WEIGHTS).unwrap()).unwrap();
-    let ours = network.logits(&[picture()]).unwrap().to_vec2::<f32>().unwrap();
+    let ours = network
+        .logits(&[picture()])
+        .unwrap()
+        .to_vec2::<f32>()
+        .unwrap();
     let theirs = golden().logits;
     assert!(cosine(&ours[0], &theirs) > 0.9995);
     let worst = ours[0]

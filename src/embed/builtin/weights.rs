@@ -43,11 +43,19 @@ impl<'a> Weights<'a> {
                 let columns = view.shape().last().copied().unwrap_or(1).max(1);
                 let rows = view.data().chunks_exact(columns).zip(&scales);
                 rows.flat_map(|(row, scale)| {
-                    row.iter().map(move |&q| f32::from(i16::from(q) - ZERO) * scale)
+                    row.iter()
+                        .map(move |&q| f32::from(i16::from(q) - ZERO) * scale)
                 })
                 .collect()
             }
-            _ => return Err(SafeTensorError::InvalidTensorView(view.dtype(), view.shape().to_vec(), view.data().len()).into()),
+            _ => {
+                return Err(SafeTensorError::InvalidTensorView(
+                    view.dtype(),
+                    view.shape().to_vec(),
+                    view.data().len(),
+                )
+                .into());
+            }
         };
         Ok(Tensor::from_vec(values, view.shape(), &CPU)?)
     }

@@ -1,0 +1,219 @@
+//! The SQLite catalogue: videos, moments, vectors. The one truth of a library; every other
+//! index is derived from it and can be thrown away.
+
+mod codec;
+mod moments;
+mod videos;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use crate::types::{Generation, ModelId};
+
+pub use moments::{MomentRow, NewMoment, StoredVector};
+pub use videos::{FileStamp, VideoRecord, VideoRow};
+
+const FILE: &str = "catalog.sqlite";
+const MIGRATIONS: &[M] = &[M::up(include_str!("../../migrations/0001_library.sql"))];
+
+/// How long a write waits for another process's commit.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the catalogue did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    #[error("{}: there is no library here", dir.display())]
+    NoLibrary { dir: PathBuf },
+    #[error("{}: the library was written by a newer vsearch (format {found}; this one knows {known})", dir.display())]
+    Newer {
+        dir: PathBuf,
+        found: i64,
+        known: usize,
+    },
+    #[error("{}: the library is read-only", dir.display())]
+    ReadOnly { dir: PathBuf },
+    #[error("{}: the library is in use by another vsearch that is writing", dir.display())]
+    Busy { dir: PathBuf },
+    #[error("{}: the folder of the library cannot be made: {cause}", dir.display())]
+    Folder { dir: PathBuf, cause: std::io::Error },
+    #[error("{}: not a vsearch catalogue, or damaged: {cause}", path.display())]
+    Damaged {
+        path: PathBuf,
+        cause: rusqlite::Error,
+    },
+    #[error("{}: the catalogue could not be brought up to date: {cause}", path.display())]
+    Migration {
+        path: PathBuf,
+        cause: rusqlite_migration::Error,
+    },
+    #[error("the catalogue failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// An open catalogue.
+#[derive(Debug)]
+pub struct Catalog {
+    db: Connection,
+    dir: PathBuf,
+}
+
+impl Catalog {
+    /// Opens the library in `dir` for writing; makes it where there is none.
+    pub fn create_or_open(dir: &Path) -> Result<Self, CatalogError> {
+        std::fs::create_dir_all(dir).map_err(|cause| CatalogError::Folder {
+            dir: dir.into(),
+            cause,
+        })?;
+        let path = dir.join(FILE);
+        let mut db = Connection::open(&path).map_err(|e| opening(dir, e))?;
+        prepare(&db).map_err(|e| opening(dir, e))?;
+        refuse_newer(&db, dir)?;
+        db.pragma_update(None, "journal_mode", "WAL")
+            .and_then(|()| db.pragma_update(None, "synchronous", "NORMAL"))
+            .map_err(|e| opening(dir, e))?;
+        let migrated = Migrations::from_slice(MIGRATIONS).to_latest(&mut db);
+        migrated.map_err(|cause| match cause {
+            rusqlite_migration::Error::RusqliteError { err, .. } => opening(dir, err),
+            cause => CatalogError::Migration { path, cause },
+        })?;
+        Ok(Self {
+            db,
+            dir: dir.into(),
+        })
+    }
+
+    /// Opens the library in `dir` to read, also from a disk that cannot be written.
+    pub fn open(dir: &Path) -> Result<Self, CatalogError> {
+        let path = dir.join(FILE);
+        if !path.exists() {
+            return Err(CatalogError::NoLibrary { dir: dir.into() });
+        }
+        let ordinary = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .and_then(|db| prepare(&db).map(|()| db));
+        // A write-ahead log needs files beside it even to read; where none can be made there
+        // is no writer either, and the file may be read as it stands.
+        let db = ordinary.or_else(|first| {
+            let log = dir.join(format!("{FILE}-wal"));
+            let empty = log.metadata().map_or(true, |m| m.len() == 0);
+            match first.sqlite_error_code() {
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) if empty => immutable(&path),
+                _ => Err(first),
+            }
+        });
+        let db = db.map_err(|e| opening(dir, e))?;
+        refuse_newer(&db, dir)?;
+        Ok(Self {
+            db,
+            dir: dir.into(),
+        })
+    }
+
+    pub fn generation(&self) -> Result<Generation, CatalogError> {
+        let sql = "SELECT generation FROM library";
+        Ok(Generation(self.db.query_row(sql, [], |r| r.get(0))?))
+    }
+
+    /// The row of a model, made where it is new. Two models never share a fingerprint.
+    pub fn model(
+        &mut self,
+        name: &str,
+        fingerprint: &str,
+        dim: usize,
+    ) -> Result<ModelId, CatalogError> {
+        let insert = "INSERT INTO models (name, fingerprint, dim) VALUES (?1, ?2, ?3)
+             ON CONFLICT (fingerprint) DO NOTHING";
+        self.db.execute(insert, (name, fingerprint, dim))?;
+        self.find_model(fingerprint)?
+            .ok_or(rusqlite::Error::QueryReturnedNoRows.into())
+    }
+
+    pub fn find_model(&self, fingerprint: &str) -> Result<Option<ModelId>, CatalogError> {
+        use rusqlite::OptionalExtension;
+        let sql = "SELECT id FROM models WHERE fingerprint = ?1";
+        let id = self.db.query_row(sql, [fingerprint], |r| r.get(0));
+        Ok(id.optional()?.map(ModelId))
+    }
+
+    /// Names of the models that have vectors here, the most used first.
+    pub fn model_names(&self) -> Result<Vec<String>, CatalogError> {
+        let sql = "SELECT m.name FROM models m JOIN vectors v ON v.model_id = m.id
+             GROUP BY m.id ORDER BY count(*) DESC";
+        let mut statement = self.db.prepare(sql)?;
+        let names = statement.query_map([], |r| r.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
+    }
+
+    /// Runs `work` in one transaction that raises the generation. All of it is kept or none.
+    fn commit<T>(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T, CatalogError> {
+        let behaviour = rusqlite::TransactionBehavior::Immediate;
+        let dir = &self.dir;
+        let fail = |e| writing(dir, e);
+        let transaction = self.db.transaction_with_behavior(behaviour).map_err(fail)?;
+        let done = work(&transaction).map_err(fail)?;
+        let raise = "UPDATE library SET generation = generation + 1";
+        transaction.execute(raise, []).map_err(fail)?;
+        transaction.commit().map_err(fail)?;
+        Ok(done)
+    }
+}
+
+fn prepare(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    // The first read of the file: fails here where it is no database.
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+fn immutable(path: &Path) -> rusqlite::Result<Connection> {
+    let name = path.to_string_lossy();
+    let escaped = name
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let db = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
+    prepare(&db).map(|()| db)
+}
+
+fn refuse_newer(db: &Connection, dir: &Path) -> Result<(), CatalogError> {
+    let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
+    if found > MIGRATIONS.len() as i64 {
+        return Err(CatalogError::Newer {
+            dir: dir.into(),
+            found,
+            known: MIGRATIONS.len(),
+        });
+    }
+    Ok(())
+}
+
+fn opening(dir: &Path, cause: rusqlite::Error) -> CatalogError {
+    match writing(dir, cause) {
+        CatalogError::Sqlite(cause) => CatalogError::Damaged {
+            path: dir.join(FILE),
+            cause,
+        },
+        known => known,
+    }
+}
+
+fn writing(dir: &Path, cause: rusqlite::Error) -> CatalogError {
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            CatalogError::ReadOnly { dir: dir.into() }
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            CatalogError::Busy { dir: dir.into() }
+        }
+        _ => CatalogError::Sqlite(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Rows of moments and their vectors.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::codec::{pack, unpack};
+use super::{Catalog, CatalogError};
+use crate::types::{Embedding, ModelId, MomentId, TimeBase, Timestamp, VectorId, VideoId, ViewBox};
+
+/// A moment to commit, with its vectors.
+#[derive(Debug, Clone)]
+pub struct NewMoment {
+    pub video: VideoId,
+    /// The representative frame; `start <= time <= end`, all in one time base.
+    pub time: Timestamp,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    /// One for each view of the frame; `None` is the whole frame.
+    pub vectors: Vec<(Option<ViewBox>, Embedding)>,
+}
+
+/// A committed moment, found by one of its vectors.
+#[derive(Debug, Clone)]
+pub struct MomentRow {
+    pub moment: MomentId,
+    pub video: VideoId,
+    pub time: Timestamp,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    /// What the vector was made from; `None` is the whole frame.
+    pub view: Option<ViewBox>,
+}
+
+/// A vector as it lies in the catalogue.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredVector<'a> {
+    pub id: VectorId,
+    pub video: VideoId,
+    pub values: &'a [f32],
+}
+
+impl Catalog {
+    /// Commits moments with their vectors: all or none.
+    pub fn add_moments(
+        &mut self,
+        model: ModelId,
+        moments: &[NewMoment],
+    ) -> Result<(), CatalogError> {
+        self.commit(|t| {
+            let mut moment = t.prepare_cached(
+                r#"INSERT INTO moments (video_id, base_num, base_den, time, start, "end")
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)"#,
+            )?;
+            let mut vector = t.prepare_cached(
+                "INSERT INTO vectors (moment_id, model_id, x, y, width, height, vector)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
+            for m in moments {
+                let base = m.time.base;
+                moment.execute(params![
+                    m.video.0,
+                    base.num(),
+                    base.den(),
+                    m.time.ticks,
+                    m.start.ticks,
+                    m.end.ticks
+                ])?;
+                let id = t.last_insert_rowid();
+                for (view, embedding) in &m.vectors {
+                    let at = |i: usize| view.map(|v| v[i]);
+                    let packed = pack(embedding.as_slice());
+                    let (x, y, w, h) = (at(0), at(1), at(2), at(3));
+                    vector.execute(params![id, model.0, x, y, w, h, packed])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The moment a vector belongs to; `None` where it has been removed.
+    pub fn moment_of(&self, vector: VectorId) -> Result<Option<MomentRow>, CatalogError> {
+        let sql = r#"SELECT m.id, m.video_id, m.base_num, m.base_den, m.time, m.start, m."end",
+                x.x, x.y, x.width, x.height
+             FROM vectors x JOIN moments m ON m.id = x.moment_id WHERE x.id = ?1"#;
+        let mut statement = self.db.prepare_cached(sql)?;
+        let row = statement.query_row([vector.0], |r| {
+            let base = TimeBase::new(r.get(2)?, r.get(3)?).unwrap_or(TimeBase::MICROS);
+            let at = |i| Ok::<_, rusqlite::Error>(Timestamp::new(r.get(i)?, base));
+            let view: [Option<u32>; 4] = [r.get(7)?, r.get(8)?, r.get(9)?, r.get(10)?];
+            Ok(MomentRow {
+                moment: MomentId(r.get(0)?),
+                video: VideoId(r.get(1)?),
+                time: at(4)?,
+                start: at(5)?,
+                end: at(6)?,
+                view: match view {
+                    [Some(x), Some(y), Some(w), Some(h)] => Some([x, y, w, h]),
+                    _ => None,
+                },
+            })
+        });
+        Ok(row.optional()?)
+    }
+
+    pub fn vector_count(&self, model: ModelId) -> Result<usize, CatalogError> {
+        let sql = "SELECT count(*) FROM vectors WHERE model_id = ?1";
+        Ok(self.db.query_row(sql, [model.0], |r| r.get(0))?)
+    }
+
+    /// Hands every vector of a model newer than `after` to `each`, oldest first.
+    pub fn each_vector(
+        &self,
+        model: ModelId,
+        after: VectorId,
+        mut each: impl FnMut(StoredVector),
+    ) -> Result<(), CatalogError> {
+        let sql = "SELECT x.id, m.video_id, x.vector FROM vectors x
+             JOIN moments m ON m.id = x.moment_id
+             WHERE x.model_id = ?1 AND x.id > ?2 ORDER BY x.id";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query([model.0, after.0])?;
+        let mut values = Vec::new();
+        while let Some(row) = rows.next()? {
+            values.clear();
+            let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+            unpack(blob, &mut values);
+            each(StoredVector {
+                id: VectorId(row.get(0)?),
+                video: VideoId(row.get(1)?),
+                values: &values,
+            });
+        }
+        Ok(())
+    }
+}

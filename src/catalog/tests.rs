@@ -1,0 +1,130 @@
+use super::*;
+use crate::types::{Embedding, TimeBase, Timestamp, VectorId};
+use std::os::unix::ffi::OsStrExt;
+
+const STAMP: FileStamp = FileStamp {
+    size: 7,
+    modified_ns: 1,
+};
+
+fn moment(video: crate::types::VideoId, ms: i64) -> NewMoment {
+    let at = |ms| Timestamp::new(ms, TimeBase::new(1, 1000).unwrap());
+    NewMoment {
+        video,
+        time: at(ms),
+        start: at(ms),
+        end: at(ms + 500),
+        vectors: vec![(None, Embedding::normalised(vec![3.0, 4.0]).unwrap())],
+    }
+}
+
+fn filled(dir: &Path) -> (Catalog, ModelId, crate::types::VideoId) {
+    let mut catalog = Catalog::create_or_open(dir).unwrap();
+    let model = catalog.model("m", "f", 2).unwrap();
+    let video = catalog
+        .begin_video(Path::new("/a.mp4"), STAMP, "s")
+        .unwrap();
+    catalog
+        .add_moments(model, &[moment(video, 0), moment(video, 500)])
+        .unwrap();
+    let record = VideoRecord {
+        frames: 2,
+        ..Default::default()
+    };
+    catalog.finish_video(video, &record).unwrap();
+    (catalog, model, video)
+}
+
+#[test]
+fn what_is_committed_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (catalog, model, video) = filled(dir.path());
+    assert_eq!(catalog.generation().unwrap(), Generation(3));
+    assert_eq!(catalog.vector_count(model).unwrap(), 2);
+    let mut seen = Vec::new();
+    catalog
+        .each_vector(model, VectorId(0), |v| {
+            seen.push((v.id, v.video, v.values.to_vec()))
+        })
+        .unwrap();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[0].1, video);
+    assert!((seen[0].2[0] - 0.6).abs() < 1e-3 && (seen[0].2[1] - 0.8).abs() < 1e-3);
+    let row = catalog.moment_of(seen[1].0).unwrap().unwrap();
+    assert_eq!((row.time.seconds(), row.end.seconds()), (0.5, 1.0));
+}
+
+#[test]
+fn a_file_is_current_until_it_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (catalog, model, _) = filled(dir.path());
+    let current = |stamp, sampling| {
+        catalog
+            .is_current(Path::new("/a.mp4"), stamp, sampling, model)
+            .unwrap()
+    };
+    assert!(current(STAMP, "s"));
+    assert!(!current(FileStamp { size: 8, ..STAMP }, "s"));
+    assert!(!current(STAMP, "other"));
+}
+
+#[test]
+fn removing_a_video_removes_its_vectors() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut catalog, model, video) = filled(dir.path());
+    catalog.remove_videos(&[video]).unwrap();
+    assert_eq!(catalog.vector_count(model).unwrap(), 0);
+    assert!(catalog.moment_of(VectorId(1)).unwrap().is_none());
+    assert_eq!(catalog.generation().unwrap(), Generation(4));
+}
+
+#[test]
+fn a_path_that_is_not_unicode_comes_back_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut catalog = Catalog::create_or_open(dir.path()).unwrap();
+    let odd = Path::new(std::ffi::OsStr::from_bytes(b"/v/\xff'\n.mp4"));
+    let id = catalog.begin_video(odd, STAMP, "s").unwrap();
+    assert_eq!(catalog.video_path(id).unwrap().unwrap(), odd);
+}
+
+#[test]
+fn a_newer_library_is_refused_by_readers_and_writers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (catalog, ..) = filled(dir.path());
+    catalog.db.pragma_update(None, "user_version", 99).unwrap();
+    drop(catalog);
+    let read = Catalog::open(dir.path()).unwrap_err();
+    let write = Catalog::create_or_open(dir.path()).unwrap_err();
+    assert!(matches!(read, CatalogError::Newer { found: 99, .. }));
+    assert!(matches!(write, CatalogError::Newer { found: 99, .. }));
+}
+
+#[test]
+fn a_file_that_is_no_catalogue_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join(FILE),
+        "not a database, but long enough to be one",
+    )
+    .unwrap();
+    let e = Catalog::open(dir.path()).unwrap_err();
+    assert!(matches!(e, CatalogError::Damaged { .. }), "{e}");
+    let e = Catalog::create_or_open(dir.path()).unwrap_err();
+    assert!(matches!(e, CatalogError::Damaged { .. }), "{e}");
+}
+
+#[test]
+fn an_immutable_copy_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path()));
+    let db = immutable(&dir.path().join(FILE)).unwrap();
+    let videos: i64 = db
+        .query_row("SELECT count(*) FROM videos", [], |r| r.get(0))
+        .unwrap();
+    assert_eq!(videos, 1);
+}
+
+#[test]
+fn the_migrations_hold_together() {
+    Migrations::from_slice(MIGRATIONS).validate().unwrap();
+}

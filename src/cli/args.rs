@@ -1,0 +1,62 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use super::embed::EmbedArgs;
+use super::eval::EvalArgs;
+use super::index::IndexArgs;
+use super::model::ModelArgs;
+use super::query::QueryArgs;
+use super::remove::RemoveArgs;
+use super::status::StatusArgs;
+
+/// Find moments in video footage with a sentence.
+///
+/// `vsearch index FOLDER` reads videos once; `vsearch query "SENTENCE"` answers with the moments
+/// that match and their times. Everything stays on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "vsearch", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  vsearch index ~/footage
+  vsearch query \"a person riding a bicycle\"
+  vsearch query \"white car\" --in '*gate*' -k 5 --thumbnails hits/
+  vsearch status
+
+Exit codes: query 0 hits, 1 none, 2 error; index 0 all indexed, 1 some files were not, 2 error.";
+
+/// Options of every verb.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Common {
+    /// Folder of the library [default: $VSEARCH_LIBRARY, else the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) library: Option<PathBuf>,
+    /// Print results and problems only, no progress
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    Index(IndexArgs),
+    Query(QueryArgs),
+    Status(StatusArgs),
+    Remove(RemoveArgs),
+    Model(ModelArgs),
+    Embed(EmbedArgs),
+    Eval(EvalArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:
+  vsearch completions bash > ~/.local/share/bash-completion/completions/vsearch")]
+    Completions {
+        shell: clap_complete::Shell,
+    },
+}

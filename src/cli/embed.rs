@@ -1,0 +1,56 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::output::json_line;
+use crate::embed::{DEFAULT_MODEL, EmbedError, load_picture, open_model};
+
+/// Print the vector of a sentence or a picture
+///
+/// One JSON line: {"model":…,"dim":…,"vector":[…]}, L2-normalised; the dot product of two is
+/// their cosine similarity.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  vsearch embed --text \"a white car\"
+  vsearch embed --image frame.jpg")]
+#[group(required = true, multiple = false, id = "input")]
+pub(super) struct EmbedArgs {
+    /// A sentence
+    #[arg(long, value_name = "SENTENCE", group = "input")]
+    text: Option<String>,
+    /// A picture file (JPEG, PNG, WebP, BMP, GIF, TIFF)
+    #[arg(long, value_name = "FILE", group = "input")]
+    image: Option<PathBuf>,
+    /// Model to embed with
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
+    model: String,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    model: &'a str,
+    dim: usize,
+    vector: &'a [f32],
+}
+
+pub(super) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
+    let embedder = open_model(&args.model)?;
+    let embedding = match (&args.text, &args.image) {
+        (Some(text), _) => embedder.embed_text(text)?,
+        (None, Some(path)) => {
+            let pixels = load_picture(path)?;
+            let mut vectors = embedder.embed_images(&[pixels])?;
+            vectors.pop().ok_or(EmbedError::NoDirection)?
+        }
+        (None, None) => return Err(EmbedError::EmptyText.into()),
+    };
+    json_line(&Line {
+        model: embedder.name(),
+        dim: embedding.dim(),
+        vector: embedding.as_slice(),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

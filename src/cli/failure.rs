@@ -1,0 +1,147 @@
+//! An error on its way to the user: what happened, why, and what to type next.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::embed::EmbedError;
+use crate::index::{CatalogError, IndexError};
+use crate::ingest::IngestError;
+use crate::search::SearchError;
+
+/// Exit code of an error.
+const ERROR: u8 = 2;
+
+/// Ends the program with exit code 2.
+#[derive(Debug)]
+pub(super) struct Failure {
+    cause: Box<dyn Error + Send + Sync>,
+    hints: Vec<String>,
+}
+
+impl Failure {
+    pub(super) fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            cause: cause.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds a line saying what to type next.
+    pub(super) fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hints.push(hint.to_string());
+        self
+    }
+
+    /// The reader of our output has gone (`vsearch query … | head`): nothing went wrong.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        let io = self.cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    pub(super) fn print(&self) -> ExitCode {
+        eprintln!("error: {}", self.cause);
+        let mut shown = self.cause.to_string();
+        let mut cause = self.cause.source();
+        while let Some(e) = cause {
+            let text = e.to_string();
+            // Most messages already hold their cause.
+            if !shown.contains(&text) {
+                eprintln!("  because: {text}");
+            }
+            shown = text;
+            cause = e.source();
+        }
+        for hint in &self.hints {
+            eprintln!("hint: {hint}");
+        }
+        ExitCode::from(ERROR)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(cause: std::io::Error) -> Self {
+        Self::new(cause)
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(cause: IndexError) -> Self {
+        let hint = match &cause {
+            IndexError::Catalog(e) => catalog_hint(e),
+            IndexError::Ann(_) => Some(
+                "check that the disk of the library is writable and not full, then run `vsearch index` again"
+                    .into(),
+            ),
+        };
+        with(cause, hint)
+    }
+}
+
+impl From<IngestError> for Failure {
+    fn from(cause: IngestError) -> Self {
+        match cause {
+            IngestError::Index(e) => e.into(),
+            IngestError::Embed(e) => e.into(),
+            cause => Self::new(cause),
+        }
+    }
+}
+
+impl From<SearchError> for Failure {
+    fn from(cause: SearchError) -> Self {
+        match cause {
+            SearchError::Index(e) => e.into(),
+            SearchError::Embed(e) => e.into(),
+            SearchError::NoVectors { ref available, .. } => {
+                let hint = match available.first() {
+                    Some(name) => format!("name one that is there: --model {name}"),
+                    None => "index some videos first: vsearch index FOLDER".into(),
+                };
+                Self::new(cause).hint(hint)
+            }
+        }
+    }
+}
+
+impl From<EmbedError> for Failure {
+    fn from(cause: EmbedError) -> Self {
+        let hint = match &cause {
+            EmbedError::UnknownModel { .. } => Some("see which there are: vsearch model list"),
+            EmbedError::EmptyText => {
+                Some("say what to look for: vsearch query \"a person riding a bicycle\"")
+            }
+            _ => None,
+        };
+        with(cause, hint.map(str::to_owned))
+    }
+}
+
+fn catalog_hint(e: &CatalogError) -> Option<String> {
+    Some(match e {
+        CatalogError::NoLibrary { .. } => {
+            "make one: vsearch index FOLDER (or name another with --library DIR)".into()
+        }
+        CatalogError::Newer { .. } => {
+            "update vsearch, or name another library with --library DIR; nothing was changed".into()
+        }
+        CatalogError::ReadOnly { .. } => {
+            "make it writable, or index into another: --library DIR (queries work as it is)".into()
+        }
+        CatalogError::Busy { .. } => "wait for the other vsearch to end, then try again".into(),
+        CatalogError::Folder { .. } => "name a folder you can write to: --library DIR".into(),
+        CatalogError::Damaged { path, .. } | CatalogError::Migration { path, .. } => format!(
+            "keep {} for a look, and index into a new folder: vsearch index --library DIR FOLDER",
+            path.display()
+        ),
+        CatalogError::Sqlite(_) => return None,
+    })
+}
+
+fn with(cause: impl Error + Send + Sync + 'static, hint: Option<String>) -> Failure {
+    let failure = Failure::new(cause);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,117 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::args::Common;
+use super::failure::Failure;
+use super::output::{library, shown};
+use super::progress::Progress;
+use super::stop::on_interrupt;
+use crate::embed::{DEFAULT_MODEL, Embedder, open_model};
+use crate::index::{CatalogError, IndexError, Reader, Writer};
+use crate::ingest::{Job, Summary, run as ingest};
+use crate::media::Sampling;
+
+/// Read videos into the library
+///
+/// Walks folders, recognises videos by their content, and reads those that are new or have
+/// changed. A file that cannot be read is named with its reason and never stops the rest. Ctrl-C
+/// ends cleanly; run the same command again to go on.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  vsearch index ~/footage
+  vsearch index cam1.mp4 cam2.mkv --every 1
+  vsearch index /mnt/archive --keyframes --library archive.vsearch
+
+Which frames are looked at:
+  (default)     keyframes, and frames between them so that no gap exceeds 2 s; what is visible
+                for less than that may be missed
+  --every N     one frame every N seconds; decodes everything
+  --keyframes   keyframes only: the cheapest, and blind to all that comes and goes between two
+                (often 2 to 10 s, in some files minutes)")]
+pub(super) struct IndexArgs {
+    /// Videos, and folders to walk
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Look at one frame every SECONDS
+    #[arg(long, value_name = "SECONDS", value_parser = positive_seconds, conflicts_with = "keyframes")]
+    every: Option<f64>,
+    /// Look at keyframes only
+    #[arg(long)]
+    keyframes: bool,
+    /// Model to embed with [default: the library's own, else builtin]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+}
+
+fn positive_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(s) if s.is_finite() && s >= 0.001 => Ok(s),
+        _ => Err("must be a number of seconds, 0.001 or more".into()),
+    }
+}
+
+pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure> {
+    let sampling = match (args.every, args.keyframes) {
+        (Some(seconds), _) => Sampling::Every { seconds },
+        (None, true) => Sampling::Keyframes,
+        (None, false) => Sampling::DEFAULT,
+    };
+    let missing: Vec<&PathBuf> = args.paths.iter().filter(|p| !p.exists()).collect();
+    if missing.len() == args.paths.len() {
+        return Err(
+            Failure::new(format!("{}: no such file or folder", shown(missing[0])))
+                .hint("check the name; a folder or any number of video files will do"),
+        );
+    }
+    let dir = library(common)?;
+    let embedder = model_for_indexing(&dir, args.model.as_deref())?;
+    let job = Job {
+        paths: args.paths.clone(),
+        sampling,
+    };
+    let summary = index(common, &dir, embedder.as_ref(), &job)?;
+    if summary.videos() == 0 && summary.failed == 0 && !summary.interrupted {
+        let paths: Vec<String> = args.paths.iter().map(|p| shown(p)).collect();
+        return Err(
+            Failure::new(format!("{}: no videos found", paths.join(", ")))
+                .hint("name a folder that holds videos, or a video file itself"),
+        );
+    }
+    Ok(match summary.all_indexed() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(1),
+    })
+}
+
+/// Runs a job with its progress shown.
+pub(super) fn index(
+    common: &Common,
+    dir: &std::path::Path,
+    embedder: &dyn Embedder,
+    job: &Job,
+) -> Result<Summary, Failure> {
+    let mut writer = Writer::open(dir, embedder.name(), embedder.fingerprint(), embedder.dim())?;
+    let stop = on_interrupt();
+    let progress = Progress::new(common.quiet);
+    let summary = ingest(job, embedder, &mut writer, &stop, &|e| progress.show(e))?;
+    progress.finish(&summary, dir);
+    Ok(summary)
+}
+
+/// The model asked for, else the one the library was made with, else the built-in one.
+fn model_for_indexing(
+    dir: &std::path::Path,
+    asked: Option<&str>,
+) -> Result<Box<dyn Embedder>, Failure> {
+    if let Some(name) = asked {
+        return Ok(open_model(name)?);
+    }
+    let own = match Reader::open(dir) {
+        Ok(reader) => reader.model_names()?.into_iter().next(),
+        Err(IndexError::Catalog(CatalogError::NoLibrary { .. })) => None,
+        Err(e) => return Err(e.into()),
+    };
+    Ok(open_model(own.as_deref().unwrap_or(DEFAULT_MODEL))?)
+}

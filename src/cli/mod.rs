@@ -1,0 +1,54 @@
+//! The command line: arguments, one file for each verb, printing, hints, exit codes.
+
+mod args;
+mod embed;
+mod eval;
+mod failure;
+mod index;
+mod model;
+mod output;
+mod pictures;
+mod progress;
+mod query;
+mod remove;
+mod status;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Args, Verb};
+use self::failure::Failure;
+
+/// Parses the arguments and does what they say.
+///
+/// Exit codes, as grep's: 0 found or done, 1 nothing found or not all done, 2 an error.
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    match dispatch(args) {
+        Ok(code) => code,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => failure.print(),
+    }
+}
+
+fn dispatch(args: Args) -> Result<ExitCode, Failure> {
+    let common = args.common;
+    match args.verb {
+        Verb::Index(a) => index::run(&common, &a),
+        Verb::Query(a) => query::run(&common, &a),
+        Verb::Status(a) => status::run(&common, &a),
+        Verb::Embed(a) => embed::run(&a),
+        Verb::Eval(a) => eval::run(&common, &a),
+        Verb::Model(a) => model::run(&a),
+        Verb::Remove(a) => remove::run(&common, &a),
+        Verb::Completions { shell } => {
+            let mut command = Args::command();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "vsearch", &mut script);
+            output::print(&String::from_utf8_lossy(&script))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

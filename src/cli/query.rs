@@ -1,0 +1,150 @@
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::args::Common;
+use super::failure::Failure;
+use super::output::{count, json_line, length, library, print, shown};
+use super::pictures;
+use crate::embed::{DEFAULT_MODEL, EmbedError, Embedder, open_model};
+use crate::index::{Reader, VideoRow};
+use crate::search::{Scope, query};
+use crate::types::{Hit, timecode};
+
+/// Find moments with a sentence
+///
+/// Prints the best matching moments: rank, score, video, time of the best frame, and the stretch
+/// that matches. Scores rank the hits of one query; they say little across queries.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  vsearch query \"a person riding a bicycle\"
+  vsearch query \"white car\" -k 5 --in '*gate*'
+  vsearch query \"a dog\" --thumbnails hits/
+  vsearch query \"a truck\" --json | jq -r '.video + \" \" + .timecode'
+
+Exit codes: 0 hits, 1 none, 2 error.")]
+pub(super) struct QueryArgs {
+    /// What to look for
+    sentence: String,
+    /// Number of hits
+    #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    k: u32,
+    /// Print JSON Lines (see docs/formats.md)
+    #[arg(long)]
+    json: bool,
+    /// Look only in videos whose path or name matches; `*` also crosses folders
+    #[arg(long = "in", value_name = "GLOB")]
+    within: Option<String>,
+    /// Model to query with [default: the library's own]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// List hits below the confidence level too (there is no such level yet)
+    #[arg(long)]
+    all: bool,
+    /// Write the hits' frames to DIR as JPEG
+    #[arg(long, value_name = "DIR")]
+    thumbnails: Option<PathBuf>,
+    /// Show the hits' frames in the terminal (kitty, iTerm2 and sixel)
+    #[arg(long, conflicts_with = "json")]
+    show: bool,
+}
+
+pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure> {
+    if args.sentence.trim().is_empty() {
+        return Err(EmbedError::EmptyText.into());
+    }
+    let scope = args.within.as_deref().map(Scope::parse).transpose();
+    let scope = scope.map_err(|e| Failure::new(e).hint("quote it, as in --in '*gate*'"))?;
+    let dir = library(common)?;
+    let reader = Reader::open(&dir)?;
+    let embedder = model_for_query(&reader, args.model.as_deref())?;
+    let limit = args.k as usize;
+    let answer = query(
+        &reader,
+        embedder.as_ref(),
+        &args.sentence,
+        limit,
+        scope.as_ref(),
+    )?;
+
+    let mut written = Vec::new();
+    if let Some(folder) = &args.thumbnails {
+        written = pictures::write(folder, &answer.hits)?;
+    }
+    if args.json {
+        answer.hits.iter().try_for_each(json_line)?;
+    } else {
+        print(&table(&answer.hits))?;
+    }
+    if args.show {
+        pictures::show(&answer.hits)?;
+    }
+    if !common.quiet {
+        if !written.is_empty() {
+            eprintln!(
+                "{} written to {}",
+                count(written.len(), "picture"),
+                shown(&written[0])
+            );
+        }
+        eprintln!("{}", searched(&reader.videos()?, scope.is_some()));
+    }
+    if answer.hits.is_empty() {
+        eprintln!("no match: no indexed video lies in the scope of --in");
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The model asked for, else the one that made most of the library's vectors.
+fn model_for_query(reader: &Reader, asked: Option<&str>) -> Result<Box<dyn Embedder>, Failure> {
+    let own = reader.model_names()?.into_iter().next();
+    let name = asked.map(str::to_owned).or(own);
+    Ok(open_model(name.as_deref().unwrap_or(DEFAULT_MODEL))?)
+}
+
+fn table(hits: &[Hit]) -> String {
+    let mut out = String::new();
+    let width = hits.iter().map(|h| shown(&h.video).chars().count()).max();
+    for h in hits {
+        let _ = writeln!(
+            out,
+            "{:>3}  {:.4}  {:width$}  {}  {} - {}",
+            h.rank,
+            h.score,
+            shown(&h.video),
+            h.timecode,
+            timecode(h.start),
+            timecode(h.end),
+            width = width.unwrap_or(0),
+        );
+    }
+    out
+}
+
+/// What an answer rests on.
+fn searched(videos: &[VideoRow], scoped: bool) -> String {
+    let seen: f64 = videos.iter().filter_map(|v| v.read_to).sum();
+    let trouble = videos
+        .iter()
+        .filter(|v| v.error.is_some() || !v.complete)
+        .count();
+    let mut line = format!(
+        "searched {} of footage in {}",
+        length(seen),
+        count(videos.len(), "video")
+    );
+    if scoped {
+        line = format!(
+            "searched the part in scope of {} of footage in {}",
+            length(seen),
+            count(videos.len(), "video")
+        );
+    }
+    if trouble > 0 {
+        line += &format!("; {trouble} not or only partly readable (vsearch status)");
+    }
+    line
+}

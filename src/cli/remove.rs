@@ -1,0 +1,73 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::args::Common;
+use super::failure::Failure;
+use super::output::{count, library, shown};
+use crate::embed::{DEFAULT_MODEL, open_model};
+use crate::index::{Reader, Writer};
+use crate::types::VideoId;
+
+/// Take videos out of the library
+///
+/// Removes the named videos, or all below a named folder, with their moments and vectors. The
+/// files themselves are not touched and need not exist any more.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  vsearch remove cam1.mp4
+  vsearch remove /mnt/old-disk")]
+pub(super) struct RemoveArgs {
+    /// Videos and folders, as they were indexed
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Failure> {
+    let dir = library(common)?;
+    let reader = Reader::open(&dir)?;
+    let mut models = reader.model_names()?;
+    if models.is_empty() {
+        models.push(DEFAULT_MODEL.into()); // nothing but files that gave nothing
+    }
+    let videos = reader.videos()?;
+    let mut gone: Vec<VideoId> = Vec::new();
+    let mut unknown = 0;
+    for path in &args.paths {
+        let path = absolute(path);
+        let below = videos.iter().filter(|v| v.video.starts_with(&path));
+        let before = gone.len();
+        gone.extend(below.map(|v| v.id));
+        if gone.len() == before {
+            unknown += 1;
+            eprintln!("{}: not in the library (see: vsearch status)", shown(&path));
+        }
+    }
+    gone.sort();
+    gone.dedup();
+    // The graphs of all models follow; a library without vectors has none.
+    for (i, name) in models.iter().enumerate() {
+        let model = open_model(name)?;
+        let mut writer = Writer::open(&dir, model.name(), model.fingerprint(), model.dim())?;
+        if i == 0 && !gone.is_empty() {
+            writer.remove_videos(&gone)?;
+        }
+        writer.catch_up()?;
+    }
+    if !common.quiet {
+        eprintln!(
+            "{} removed from {}",
+            count(gone.len(), "video"),
+            shown(&dir)
+        );
+    }
+    Ok(ExitCode::from(u8::from(unknown > 0)))
+}
+
+/// As the catalogue keeps it: links resolved where the file still exists.
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize()
+        .or_else(|_| std::path::absolute(path))
+        .unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,34 @@
+//! The library as one thing: a [`Writer`] that commits and keeps the derived graph caught up,
+//! a [`Reader`] that answers from the graph where it is current, else exactly.
+
+mod reader;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+pub use reader::{Method, Reader};
+pub use writer::Writer;
+
+use crate::ann::AnnError;
+pub use crate::catalog::{CatalogError, FileStamp, MomentRow, NewMoment, VideoRecord, VideoRow};
+
+/// From this many vectors of a model on, a graph is built and asked. Below, an exact scan is
+/// as quick as opening a graph (docs/decisions/0004-exact-below-ten-thousand.md).
+pub const GRAPH_FROM: usize = 10_000;
+
+/// Why the library did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Ann(#[from] AnnError),
+}
+
+/// Where the graph of a model lies. The fingerprint is hex: a safe file name.
+fn graph_dir(library: &Path, fingerprint: &str) -> PathBuf {
+    library.join("ann").join(fingerprint)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The one that answers.
+
+use std::path::{Path, PathBuf};
+
+use super::{IndexError, MomentRow, VideoRow, graph_dir};
+use crate::ann::{Graph, Neighbour, Scan};
+use crate::catalog::Catalog;
+use crate::types::{Embedding, ModelId, VectorId, VideoId};
+
+/// How neighbours were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Every vector was looked at.
+    Exact,
+    Hnsw,
+}
+
+/// Reads a library. It sees what was committed when each of its calls began.
+pub struct Reader {
+    catalog: Catalog,
+    dir: PathBuf,
+}
+
+impl Reader {
+    pub fn open(dir: &Path) -> Result<Self, IndexError> {
+        Ok(Self {
+            catalog: Catalog::open(dir)?,
+            dir: dir.into(),
+        })
+    }
+
+    /// The row of the model with this fingerprint; `None` where it made no vector here.
+    pub fn model(&self, fingerprint: &str) -> Result<Option<ModelId>, IndexError> {
+        Ok(self.catalog.find_model(fingerprint)?)
+    }
+
+    /// Names of the models with vectors here, the most used first.
+    pub fn model_names(&self) -> Result<Vec<String>, IndexError> {
+        Ok(self.catalog.model_names()?)
+    }
+
+    pub fn vector_count(&self, model: ModelId) -> Result<usize, IndexError> {
+        Ok(self.catalog.vector_count(model)?)
+    }
+
+    /// The `limit` vectors of a model nearest to `query`, best first. `keep` leaves out videos
+    /// before anything is ranked, so that a filter never costs a hit.
+    pub fn neighbours(
+        &self,
+        model: (ModelId, &str),
+        query: &Embedding,
+        limit: usize,
+        keep: Option<&dyn Fn(VideoId) -> bool>,
+    ) -> Result<(Vec<Neighbour>, Method), IndexError> {
+        let (model, fingerprint) = model;
+        if keep.is_none()
+            && let Some(graph) = self.current_graph(fingerprint)?
+        {
+            return Ok((graph.search(query.as_slice(), limit), Method::Hnsw));
+        }
+        let mut scan = Scan::new(query.as_slice(), limit);
+        self.catalog.each_vector(model, VectorId(0), |v| {
+            if keep.is_none_or(|keep| keep(v.video)) {
+                scan.push(v.id, v.values);
+            }
+        })?;
+        Ok((scan.finish(), Method::Exact))
+    }
+
+    /// The graph, where it reflects the catalogue as it is now.
+    fn current_graph(&self, fingerprint: &str) -> Result<Option<Graph>, IndexError> {
+        let dir = graph_dir(&self.dir, fingerprint);
+        let generation = self.catalog.generation()?.0;
+        let current = Graph::state(&dir).is_some_and(|s| s.generation == generation);
+        // One that turns out damaged is built again by the next `index`; the scan answers.
+        Ok(current.then(|| Graph::load(&dir).ok()).flatten())
+    }
+
+    pub fn moment_of(&self, vector: VectorId) -> Result<Option<MomentRow>, IndexError> {
+        Ok(self.catalog.moment_of(vector)?)
+    }
+
+    pub fn video_path(&self, video: VideoId) -> Result<Option<PathBuf>, IndexError> {
+        Ok(self.catalog.video_path(video)?)
+    }
+
+    /// Every video, by path.
+    pub fn videos(&self) -> Result<Vec<VideoRow>, IndexError> {
+        Ok(self.catalog.videos()?)
+    }
+}

@@ -1,0 +1,89 @@
+use std::path::Path;
+
+use super::*;
+use crate::types::{Embedding, TimeBase, Timestamp, VideoId};
+
+const STAMP: FileStamp = FileStamp {
+    size: 1,
+    modified_ns: 1,
+};
+const FINGERPRINT: &str = "f00d";
+
+/// Unit vectors spread over a half circle: the i-th of `count` is nearest to itself.
+fn vector(i: usize, count: usize) -> Embedding {
+    let angle = std::f32::consts::PI * i as f32 / count as f32;
+    Embedding::normalised(vec![angle.cos(), angle.sin(), 0.0, 0.1]).unwrap()
+}
+
+fn add(writer: &mut Writer, path: &str, range: std::ops::Range<usize>) -> VideoId {
+    let video = writer.begin_video(Path::new(path), STAMP, "s").unwrap();
+    let at = |i: usize| Timestamp::new(i as i64, TimeBase::new(1, 1).unwrap());
+    let moments: Vec<NewMoment> = range
+        .map(|i| NewMoment {
+            video,
+            time: at(i),
+            start: at(i),
+            end: at(i + 1),
+            vectors: vec![(None, vector(i, 300))],
+        })
+        .collect();
+    writer.commit(&moments).unwrap();
+    writer.finish_video(video, &VideoRecord::default()).unwrap();
+    video
+}
+
+/// Time of the nearest moment, and how it was found.
+fn nearest(dir: &Path, i: usize, keep: Option<&dyn Fn(VideoId) -> bool>) -> (f64, Method) {
+    let reader = Reader::open(dir).unwrap();
+    let model = reader.model(FINGERPRINT).unwrap().unwrap();
+    let (found, method) = reader
+        .neighbours((model, FINGERPRINT), &vector(i, 300), 3, keep)
+        .unwrap();
+    let row = reader.moment_of(found[0].id).unwrap().unwrap();
+    (row.time.seconds(), method)
+}
+
+#[test]
+fn a_graph_is_used_while_it_is_current_and_only_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        Writer::open(dir.path(), "m", FINGERPRINT, 4)
+            .unwrap()
+            .graph_from(100)
+    };
+    let mut writer = open();
+    let first = add(&mut writer, "/a", 0..200);
+    assert_eq!(nearest(dir.path(), 40, None), (40.0, Method::Exact));
+
+    writer.catch_up().unwrap();
+    assert_eq!(nearest(dir.path(), 40, None), (40.0, Method::Hnsw));
+
+    add(&mut writer, "/b", 200..300);
+    assert_eq!(nearest(dir.path(), 250, None), (250.0, Method::Exact));
+    drop(writer);
+    let mut writer = open();
+    writer.catch_up().unwrap();
+    assert_eq!(nearest(dir.path(), 250, None), (250.0, Method::Hnsw));
+
+    // A filter is applied before ranking: the nearest that is left is found.
+    let not_first = |v: VideoId| v != first;
+    assert_eq!(
+        nearest(dir.path(), 40, Some(&not_first)),
+        (200.0, Method::Exact)
+    );
+
+    writer.remove_videos(&[first]).unwrap();
+    assert_eq!(nearest(dir.path(), 40, None), (200.0, Method::Exact));
+    writer.catch_up().unwrap();
+    assert_eq!(nearest(dir.path(), 40, None), (200.0, Method::Hnsw));
+}
+
+#[test]
+fn a_small_library_has_no_graph() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), "m", FINGERPRINT, 4).unwrap();
+    add(&mut writer, "/a", 0..50);
+    writer.catch_up().unwrap();
+    assert!(!dir.path().join("ann").exists());
+    assert_eq!(nearest(dir.path(), 7, None), (7.0, Method::Exact));
+}

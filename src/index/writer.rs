@@ -1,0 +1,113 @@
+//! The one that writes.
+
+use std::path::{Path, PathBuf};
+
+use super::{FileStamp, GRAPH_FROM, IndexError, NewMoment, VideoRecord, graph_dir};
+use crate::ann::Graph;
+use crate::catalog::Catalog;
+use crate::types::{ModelId, VectorId, VideoId};
+
+/// Vectors handed to the graph at once.
+const CHUNK: usize = 5_000;
+
+/// Writes one model's vectors into a library.
+pub struct Writer {
+    catalog: Catalog,
+    model: ModelId,
+    graph_dir: PathBuf,
+    graph_from: usize,
+}
+
+impl Writer {
+    /// Opens the library in `dir`, made where there is none, to add vectors of the model.
+    pub fn open(
+        dir: &Path,
+        model: &str,
+        fingerprint: &str,
+        dim: usize,
+    ) -> Result<Self, IndexError> {
+        let mut catalog = Catalog::create_or_open(dir)?;
+        let model = catalog.model(model, fingerprint, dim)?;
+        Ok(Self {
+            catalog,
+            model,
+            graph_dir: graph_dir(dir, fingerprint),
+            graph_from: GRAPH_FROM,
+        })
+    }
+
+    /// Builds a graph from fewer vectors than [`GRAPH_FROM`]; for tests and measurements.
+    pub fn graph_from(mut self, vectors: usize) -> Self {
+        self.graph_from = vectors;
+        self
+    }
+
+    /// Whether a file was wholly read as it is now. See [`Catalog::is_current`].
+    pub fn is_current(
+        &self,
+        path: &Path,
+        stamp: FileStamp,
+        sampling: &str,
+    ) -> Result<bool, IndexError> {
+        let current = self.catalog.is_current(path, stamp, sampling, self.model);
+        Ok(current?)
+    }
+
+    /// Starts a video afresh; an earlier reading of the same file goes away.
+    pub fn begin_video(
+        &mut self,
+        path: &Path,
+        stamp: FileStamp,
+        sampling: &str,
+    ) -> Result<VideoId, IndexError> {
+        Ok(self.catalog.begin_video(path, stamp, sampling)?)
+    }
+
+    /// Commits moments: all or none.
+    pub fn commit(&mut self, moments: &[NewMoment]) -> Result<(), IndexError> {
+        Ok(self.catalog.add_moments(self.model, moments)?)
+    }
+
+    /// Records how reading a video ended.
+    pub fn finish_video(&mut self, video: VideoId, record: &VideoRecord) -> Result<(), IndexError> {
+        Ok(self.catalog.finish_video(video, record)?)
+    }
+
+    pub fn remove_videos(&mut self, videos: &[VideoId]) -> Result<(), IndexError> {
+        Ok(self.catalog.remove_videos(videos)?)
+    }
+
+    /// Brings the graph up to the catalogue: grown by what is new, built afresh where vectors
+    /// have gone, left out where the library is small.
+    pub fn catch_up(&mut self) -> Result<(), IndexError> {
+        let total = self.catalog.vector_count(self.model)?;
+        let generation = self.catalog.generation()?.0;
+        let state = Graph::state(&self.graph_dir);
+        if total < self.graph_from || state.is_some_and(|s| s.generation == generation) {
+            return Ok(());
+        }
+        let newer = |last: i64| -> Result<usize, IndexError> {
+            let mut count = 0;
+            self.catalog
+                .each_vector(self.model, VectorId(last), |_| count += 1)?;
+            Ok(count)
+        };
+        let grown = match state {
+            Some(s) if s.vectors + newer(s.last_id)? == total => {
+                Graph::load(&self.graph_dir).ok().map(|g| (g, s.last_id))
+            }
+            _ => None,
+        };
+        let (mut graph, last) = grown.unwrap_or_default();
+        let mut chunk = Vec::with_capacity(CHUNK);
+        self.catalog.each_vector(self.model, VectorId(last), |v| {
+            chunk.push((v.id, v.values.to_vec()));
+            if chunk.len() == CHUNK {
+                graph.insert(&chunk);
+                chunk.clear();
+            }
+        })?;
+        graph.insert(&chunk);
+        Ok(graph.save(&self.graph_dir, generation)?)
+    }
+}

@@ -1,0 +1,239 @@
+//! The one thread that writes: moments in small transactions, then how each file ended.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+
+use super::plan::Video;
+use super::{Event, IngestError, Job, Outcome, Summary};
+use crate::index::{NewMoment, VideoRecord, Writer};
+use crate::media::{Ending, ReadReport, VideoInfo};
+use crate::types::{Embedding, Timestamp, VideoId};
+
+/// What a crash can lose: as many moments, or as much time.
+const COMMIT_MOMENTS: usize = 64;
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) enum Message<'v> {
+    Moment {
+        video: &'v Video,
+        time: Timestamp,
+        start: Timestamp,
+        end: Timestamp,
+        vector: Result<Embedding, String>,
+    },
+    Read(ReadEnd<'v>),
+}
+
+/// A decoder's last word on a file. Its moments may still be on their way.
+pub(super) struct ReadEnd<'v> {
+    pub(super) video: &'v Video,
+    pub(super) moments: usize,
+    pub(super) result: Result<(VideoInfo, ReadReport), String>,
+}
+
+/// A file between its first message and its last.
+#[derive(Default)]
+struct InFlight<'v> {
+    row: Option<VideoId>,
+    received: usize,
+    seconds: f64,
+    embed_error: Option<String>,
+    end: Option<ReadEnd<'v>>,
+}
+
+pub(super) struct Committer<'a, 'v> {
+    sampling: String,
+    writer: &'a mut Writer,
+    report: &'a (dyn Fn(Event) + Sync),
+    summary: &'a mut Summary,
+    in_flight: HashMap<&'v Path, InFlight<'v>>,
+    pending: Vec<NewMoment>,
+    committed: Instant,
+}
+
+impl<'a, 'v> Committer<'a, 'v> {
+    pub(super) fn new(
+        job: &Job,
+        videos: &'v [Video],
+        writer: &'a mut Writer,
+        report: &'a (dyn Fn(Event) + Sync),
+        summary: &'a mut Summary,
+    ) -> Self {
+        Self {
+            sampling: job.sampling.to_string(),
+            writer,
+            report,
+            summary,
+            in_flight: HashMap::with_capacity(videos.len().min(64)),
+            pending: Vec::new(),
+            committed: Instant::now(),
+        }
+    }
+
+    /// Takes messages until every decoder and worker has gone.
+    pub(super) fn run(mut self, messages: Receiver<Message<'v>>) -> Result<(), IngestError> {
+        loop {
+            match messages.recv_timeout(COMMIT_EVERY) {
+                Ok(message) => self.take(message)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let due = self.committed.elapsed() >= COMMIT_EVERY;
+            if self.pending.len() >= COMMIT_MOMENTS || due {
+                self.flush()?;
+            }
+        }
+        self.flush()
+    }
+
+    fn take(&mut self, message: Message<'v>) -> Result<(), IngestError> {
+        let video = match message {
+            Message::Moment {
+                video,
+                time,
+                start,
+                end,
+                vector,
+            } => {
+                let row = self.row(video)?;
+                let file = self.in_flight.entry(&video.path).or_default();
+                file.received += 1;
+                match vector {
+                    Ok(vector) => {
+                        file.seconds += end.since(start);
+                        (self.report)(Event::Committed {
+                            frames: 1,
+                            seconds: end.since(start),
+                        });
+                        self.pending.push(NewMoment {
+                            video: row,
+                            time,
+                            start,
+                            end,
+                            vectors: vec![(None, vector)],
+                        });
+                    }
+                    Err(reason) => file.embed_error = Some(reason),
+                }
+                video
+            }
+            Message::Read(end) => {
+                let video = end.video;
+                self.in_flight.entry(&video.path).or_default().end = Some(end);
+                video
+            }
+        };
+        self.finish_if_whole(video)
+    }
+
+    /// The video's row, made when its first moment comes.
+    fn row(&mut self, video: &'v Video) -> Result<VideoId, IngestError> {
+        let file = self.in_flight.entry(&video.path).or_default();
+        if let Some(row) = file.row {
+            return Ok(row);
+        }
+        let begun = self
+            .writer
+            .begin_video(&video.path, video.stamp, &self.sampling)?;
+        file.row = Some(begun);
+        Ok(begun)
+    }
+
+    fn flush(&mut self) -> Result<(), IngestError> {
+        self.committed = Instant::now();
+        if !self.pending.is_empty() {
+            self.writer.commit(&self.pending)?;
+            self.summary.frames += self.pending.len() as u64;
+            self.pending.clear();
+        }
+        Ok(())
+    }
+
+    /// Closes a file once its decoder is done and all its moments have come.
+    fn finish_if_whole(&mut self, video: &'v Video) -> Result<(), IngestError> {
+        let whole = self
+            .in_flight
+            .get(video.path.as_path())
+            .is_some_and(|f| f.end.as_ref().is_some_and(|end| end.moments == f.received));
+        if !whole {
+            return Ok(());
+        }
+        let Some(file) = self.in_flight.remove(video.path.as_path()) else {
+            return Ok(());
+        };
+        let Some(end) = file.end else {
+            return Ok(());
+        };
+        self.flush()?;
+        let (outcome, record) = judge(end.result, file.embed_error);
+        if outcome != Outcome::Stopped {
+            let row = match file.row {
+                Some(row) => row,
+                None => self
+                    .writer
+                    .begin_video(&video.path, video.stamp, &self.sampling)?,
+            };
+            self.writer.finish_video(row, &record)?;
+        }
+        match outcome {
+            Outcome::Indexed { .. } => self.summary.indexed += 1,
+            Outcome::Partly { .. } => self.summary.partly += 1,
+            Outcome::Failed { .. } => self.summary.failed += 1,
+            Outcome::Stopped => self.summary.interrupted = true,
+        }
+        (self.report)(Event::Finished {
+            path: &video.path,
+            outcome: &outcome,
+            left: video.duration.unwrap_or(0.0) - file.seconds,
+        });
+        Ok(())
+    }
+}
+
+/// What a file came to, and what the catalogue keeps of it.
+fn judge(
+    result: Result<(VideoInfo, ReadReport), String>,
+    embed_error: Option<String>,
+) -> (Outcome, VideoRecord) {
+    let (info, report) = match result {
+        Ok(read) => read,
+        Err(reason) => {
+            let record = VideoRecord {
+                error: Some(reason.clone()),
+                ..Default::default()
+            };
+            return (Outcome::Failed { reason }, record);
+        }
+    };
+    let frames = report.frames;
+    let decode_errors = report.decode_errors;
+    let lost = embed_error.map(|e| format!("some frames could not be embedded: {e}"));
+    let outcome = match (report.ending, lost) {
+        (Ending::Stopped, _) => Outcome::Stopped,
+        (Ending::Early(reason), _) | (_, Some(reason)) => Outcome::Partly { frames, reason },
+        (Ending::Complete, None) => Outcome::Indexed {
+            frames,
+            decode_errors,
+        },
+    };
+    let error = match &outcome {
+        Outcome::Partly { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    let record = VideoRecord {
+        container: Some(info.container),
+        codec: Some(info.codec),
+        width: Some(report.width),
+        height: Some(report.height),
+        duration: info.duration,
+        read_to: Some(report.read_to),
+        frames,
+        largest_gap: Some(report.largest_gap),
+        decode_errors,
+        error,
+    };
+    (outcome, record)
+}

@@ -1,0 +1,152 @@
+//! From files to committed moments: find, decode, fold, embed, commit.
+//!
+//! [`run`] is the whole of it. One bad file never stops the rest, and stopping loses nothing
+//! that was committed.
+
+mod commit;
+mod fold;
+mod pipeline;
+mod plan;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::embed::{EmbedError, Embedder};
+use crate::index::{IndexError, Writer};
+use crate::media::Sampling;
+
+pub use plan::PathProblem;
+
+/// What to index and how.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Files, and folders to walk.
+    pub paths: Vec<PathBuf>,
+    pub sampling: Sampling,
+}
+
+/// What came of one file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Indexed {
+        frames: u64,
+        decode_errors: u64,
+    },
+    /// Indexed as far as it can be read.
+    Partly {
+        frames: u64,
+        reason: String,
+    },
+    Failed {
+        reason: String,
+    },
+    /// Interrupted; what was committed stays, the file is read again next time.
+    Stopped,
+}
+
+/// What happens while it runs, for a display.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// So many files have been looked at to see which are videos.
+    Looking { files: usize },
+    /// What will be read: `seconds` of video where lengths are known.
+    Planned {
+        videos: usize,
+        current: usize,
+        seconds: f64,
+    },
+    /// A moment was committed that stands for `seconds` of its video.
+    Committed { frames: u64, seconds: f64 },
+    /// A file is done; `left` seconds of it were not committed.
+    Finished {
+        path: &'a Path,
+        outcome: &'a Outcome,
+        left: f64,
+    },
+    /// All is committed; the derived indexes are brought up to it.
+    CatchingUp,
+}
+
+/// How a run ended.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Summary {
+    /// Files read to their end.
+    pub indexed: usize,
+    /// Files read as far as they go.
+    pub partly: usize,
+    /// Files that gave nothing.
+    pub failed: usize,
+    /// Files known and unchanged.
+    pub current: usize,
+    /// Files of other kinds, passed over.
+    pub other: usize,
+    pub frames: u64,
+    pub interrupted: bool,
+}
+
+impl Summary {
+    /// Every file asked for is in the library, whole.
+    pub fn all_indexed(&self) -> bool {
+        self.partly == 0 && self.failed == 0 && !self.interrupted
+    }
+
+    /// Videos that are in the library after this run.
+    pub fn videos(&self) -> usize {
+        self.indexed + self.partly + self.current
+    }
+}
+
+/// Why a run could not go on at all.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error("the model cannot be used: {0}")]
+    Embed(#[from] EmbedError),
+    #[error("a worker thread could not be started: {0}")]
+    Threads(std::io::Error),
+}
+
+/// Indexes `job` into the writer's library. `stop` ends it early and cleanly.
+pub fn run(
+    job: &Job,
+    embedder: &dyn Embedder,
+    writer: &mut Writer,
+    stop: &Arc<AtomicBool>,
+    report: &(dyn Fn(Event) + Sync),
+) -> Result<Summary, IngestError> {
+    let plan = plan::make(job, writer, stop, report)?;
+    let mut summary = Summary {
+        current: plan.current,
+        other: plan.other,
+        ..Summary::default()
+    };
+    for problem in plan.problems {
+        problem.record(job, writer)?;
+        summary.failed += 1;
+        let outcome = Outcome::Failed {
+            reason: problem.reason,
+        };
+        report(Event::Finished {
+            path: &problem.path,
+            outcome: &outcome,
+            left: 0.0,
+        });
+    }
+    if !plan.videos.is_empty() {
+        pipeline::run(
+            job,
+            &plan.videos,
+            embedder,
+            writer,
+            stop,
+            report,
+            &mut summary,
+        )?;
+    }
+    summary.interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
+    report(Event::CatchingUp);
+    writer.catch_up()?;
+    Ok(summary)
+}

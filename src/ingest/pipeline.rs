@@ -1,0 +1,207 @@
+//! The threads: decoders → bounded channel → embed workers → bounded channel → one committer.
+
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, Builder};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use super::commit::{Committer, Message, ReadEnd};
+use super::fold::{Folder, Moment};
+use super::plan::{Video, reason};
+use super::{Event, IngestError, Job, Summary};
+use crate::embed::{EmbedError, Embedder};
+use crate::index::Writer;
+use crate::media::{ReadReport, Sampling, Source, VideoInfo, sample};
+use crate::types::Pixels;
+
+/// Moments waiting for a worker, for each worker: enough that none waits for a decoder, few
+/// enough that whole frames (25 MB in 4K) stay a small part of memory.
+const QUEUE_PER_WORKER: usize = 4;
+
+/// Results waiting for the committer: small, so that a slow disk holds up the decoders.
+const COMMIT_QUEUE: usize = 64;
+
+pub(super) fn run(
+    job: &Job,
+    videos: &[Video],
+    embedder: &dyn Embedder,
+    writer: &mut Writer,
+    stop: &Arc<AtomicBool>,
+    report: &(dyn Fn(Event) + Sync),
+    summary: &mut Summary,
+) -> Result<(), IngestError> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let decoders = cores.min(videos.len());
+    let decoder_threads = (cores / decoders).max(1);
+    let next = AtomicUsize::new(0);
+    let (to_workers, moments) = bounded(QUEUE_PER_WORKER * cores);
+    let (to_committer, messages) = bounded(COMMIT_QUEUE);
+
+    thread::scope(|scope| {
+        for n in 0..decoders {
+            let (to_workers, to_committer) = (to_workers.clone(), to_committer.clone());
+            let next = &next;
+            let work = move || {
+                while let Some(video) = videos.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let decoder = Decoder {
+                        sampling: job.sampling,
+                        threads: decoder_threads,
+                        to_workers: &to_workers,
+                        stop,
+                    };
+                    let end = decoder.read(video);
+                    if to_committer.send(Message::Read(end)).is_err() {
+                        return;
+                    }
+                }
+            };
+            spawn(scope, format!("decode-{n}"), work)?;
+        }
+        for n in 0..cores {
+            let (moments, to_committer) = (moments.clone(), to_committer.clone());
+            let work = move || embed_all(embedder, &moments, &to_committer);
+            spawn(scope, format!("embed-{n}"), work)?;
+        }
+        drop((to_workers, moments, to_committer));
+        // When the committer fails its channel closes, and so every thread comes home.
+        Committer::new(job, videos, writer, report, summary).run(messages)
+    })
+}
+
+fn spawn<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    name: String,
+    work: impl FnOnce() + Send + 'scope,
+) -> Result<(), IngestError> {
+    let spawned = Builder::new().name(name).spawn_scoped(scope, work);
+    spawned.map(drop).map_err(IngestError::Threads)
+}
+
+/// A moment on its way to a worker.
+pub(super) struct Task<'v> {
+    pub(super) video: &'v Video,
+    pub(super) moment: Moment,
+}
+
+struct Decoder<'a, 'v> {
+    sampling: Sampling,
+    threads: usize,
+    to_workers: &'a Sender<Task<'v>>,
+    stop: &'a Arc<AtomicBool>,
+}
+
+impl<'v> Decoder<'_, 'v> {
+    /// Reads one video to its end; whatever goes wrong is its own.
+    fn read(&self, video: &'v Video) -> ReadEnd<'v> {
+        let mut sent = 0;
+        let read = catch_unwind(AssertUnwindSafe(|| self.send_moments(video, &mut sent)));
+        let result =
+            read.unwrap_or_else(|panic| Err(format!("vsearch failed on it: {}", said(&panic))));
+        ReadEnd {
+            video,
+            moments: sent,
+            result,
+        }
+    }
+
+    fn send_moments(
+        &self,
+        video: &'v Video,
+        sent: &mut usize,
+    ) -> Result<(VideoInfo, ReadReport), String> {
+        let source = Source::open(&video.path, self.stop).map_err(|e| reason(&e))?;
+        let info = source.info().clone();
+        let mut folder = Folder::default();
+        let mut send = |moment: Moment| {
+            *sent += 1;
+            match self.to_workers.send(Task { video, moment }) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        };
+        let report = sample(source, self.sampling, self.threads, |frame| {
+            folder
+                .push(frame)
+                .map_or(ControlFlow::Continue(()), &mut send)
+        });
+        let report = report.map_err(|e| reason(&e))?;
+        if let Some(last) = folder.finish(report.read_to) {
+            // Nobody left to take it: the run is ending, and the report says so.
+            let _ = send(last);
+        }
+        Ok((info, report))
+    }
+}
+
+/// Embeds moments until none are left, on this thread alone: on a CPU, one single-threaded
+/// worker a core beats one many-threaded worker.
+fn embed_all<'v>(
+    embedder: &dyn Embedder,
+    moments: &Receiver<Task<'v>>,
+    to_committer: &Sender<Message<'v>>,
+) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let work = || {
+        while let Ok(first) = moments.recv() {
+            let mut batch = vec![first];
+            batch.extend(moments.try_iter().take(embedder.batch_size() - 1));
+            for message in embed(embedder, batch) {
+                if to_committer.send(message).is_err() {
+                    return;
+                }
+            }
+        }
+    };
+    match pool {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
+    }
+}
+
+fn embed<'v>(embedder: &dyn Embedder, batch: Vec<Task<'v>>) -> Vec<Message<'v>> {
+    let (tasks, pixels): (Vec<_>, Vec<Pixels>) = batch
+        .into_iter()
+        .map(|t| {
+            let Moment {
+                time,
+                start,
+                end,
+                pixels,
+            } = t.moment;
+            ((t.video, time, start, end), pixels)
+        })
+        .unzip();
+    let embed = |pixels: &[Pixels]| {
+        catch_unwind(AssertUnwindSafe(|| embedder.embed_images(pixels)))
+            .map_err(|panic| said(&panic))
+            .and_then(|r| r.map_err(|e: EmbedError| e.to_string()))
+    };
+    let vectors: Vec<Result<_, String>> = match embed(&pixels) {
+        Ok(vectors) => vectors.into_iter().map(Ok).collect(),
+        // One bad picture must not take the others with it.
+        Err(_) => pixels
+            .iter()
+            .map(|p| embed(std::slice::from_ref(p)).map(|mut v| v.remove(0)))
+            .collect(),
+    };
+    let both = tasks.into_iter().zip(vectors);
+    both.map(|((video, time, start, end), vector)| Message::Moment {
+        video,
+        time,
+        start,
+        end,
+        vector,
+    })
+    .collect()
+}
+
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "an unknown fault".into())
+}

@@ -1,0 +1,162 @@
+//! Which files to read: walk, recognise by probing, leave out what is known and unchanged.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use walkdir::WalkDir;
+
+use super::{Event, IngestError, Job};
+use crate::index::{FileStamp, VideoRecord, Writer};
+use crate::media::{MediaError, Source};
+
+/// Names that promise a video: where one is none, it is said and not passed over.
+const VIDEO_EXTENSIONS: &[&str] = &[
+    "3gp", "asf", "avi", "dav", "flv", "h264", "h265", "hevc", "m2ts", "m4v", "mkv", "mov", "mp4",
+    "mpeg", "mpg", "mts", "mxf", "ogv", "ts", "vob", "webm", "wmv",
+];
+
+/// A video to read.
+pub(super) struct Video {
+    pub(super) path: PathBuf,
+    pub(super) stamp: FileStamp,
+    /// Seconds, as its container claims.
+    pub(super) duration: Option<f64>,
+}
+
+/// A path that was asked for, or named like a video, and gives nothing.
+#[derive(Debug)]
+pub struct PathProblem {
+    pub path: PathBuf,
+    pub reason: String,
+    /// Of the file, where there is one to remember.
+    stamp: Option<FileStamp>,
+}
+
+impl PathProblem {
+    /// Remembers the file and its reason, so that `status` can tell what was not seen.
+    pub(super) fn record(&self, job: &Job, writer: &mut Writer) -> Result<(), IngestError> {
+        if let Some(stamp) = self.stamp {
+            let video = writer.begin_video(&self.path, stamp, &job.sampling.to_string())?;
+            let error = Some(self.reason.clone());
+            let record = VideoRecord {
+                error,
+                ..Default::default()
+            };
+            writer.finish_video(video, &record)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) videos: Vec<Video>,
+    pub(super) problems: Vec<PathProblem>,
+    pub(super) current: usize,
+    pub(super) other: usize,
+}
+
+pub(super) fn make(
+    job: &Job,
+    writer: &Writer,
+    stop: &Arc<AtomicBool>,
+    report: &(dyn Fn(Event) + Sync),
+) -> Result<Plan, IngestError> {
+    let mut plan = Plan::default();
+    let mut seen = HashSet::new();
+    let sampling = job.sampling.to_string();
+    for root in &job.paths {
+        for entry in files_under(root) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(plan);
+            }
+            let (path, named) = match entry {
+                Ok(found) => found,
+                Err(problem) => {
+                    plan.problems.push(problem);
+                    continue;
+                }
+            };
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            report(Event::Looking { files: seen.len() });
+            let stamp = match FileStamp::of(&path) {
+                Ok(stamp) => stamp,
+                Err(e) => {
+                    plan.problems.push(problem(path, e.to_string(), None));
+                    continue;
+                }
+            };
+            if writer.is_current(&path, stamp, &sampling)? {
+                plan.current += 1;
+                continue;
+            }
+            match Source::open(&path, stop) {
+                Ok(source) => plan.videos.push(Video {
+                    duration: source.info().duration,
+                    path,
+                    stamp,
+                }),
+                Err(MediaError::Stopped { .. }) => return Ok(plan),
+                Err(e) if e.is_other_kind() && !named && !claims_video(&path) => plan.other += 1,
+                Err(e) => plan.problems.push(problem(path, reason(&e), Some(stamp))),
+            }
+        }
+    }
+    report(Event::Planned {
+        videos: plan.videos.len(),
+        current: plan.current,
+        seconds: plan.videos.iter().filter_map(|v| v.duration).sum(),
+    });
+    Ok(plan)
+}
+
+/// Every file under `root`, with whether it was named itself; links are followed once.
+fn files_under(root: &Path) -> impl Iterator<Item = Result<(PathBuf, bool), PathProblem>> {
+    let (walk, missing) = match root.canonicalize() {
+        Ok(real) => (
+            Some(WalkDir::new(real).follow_links(true).sort_by_file_name()),
+            None,
+        ),
+        Err(e) => (None, Some(Err(problem(root.into(), e.to_string(), None)))),
+    };
+    let entries = walk.into_iter().flatten().filter_map(|entry| match entry {
+        Ok(e) if e.file_type().is_dir() => None,
+        Ok(e) => {
+            let named = e.depth() == 0;
+            let regular = e.file_type().is_file();
+            // A pipe or a device would hang or never end.
+            (regular || named).then(|| Ok((e.into_path(), named)))
+        }
+        Err(e) => {
+            let path = e.path().unwrap_or(Path::new("")).to_owned();
+            Some(Err(problem(path, e.to_string(), None)))
+        }
+    });
+    missing.into_iter().chain(entries)
+}
+
+fn problem(path: PathBuf, reason: String, stamp: Option<FileStamp>) -> PathProblem {
+    PathProblem {
+        path,
+        reason,
+        stamp,
+    }
+}
+
+/// The error without the path it starts with: the path is printed beside it.
+pub(super) fn reason(error: &MediaError) -> String {
+    let text = error.to_string();
+    match text.split_once(": ") {
+        Some((_, reason)) => reason.into(),
+        None => text,
+    }
+}
+
+fn claims_video(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str());
+    extension.is_some_and(|e| VIDEO_EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
+}

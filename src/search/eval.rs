@@ -1,0 +1,110 @@
+//! How well queries find what is known to be there: moment recall@k and mean reciprocal rank.
+//!
+//! A query is found at k when one of its first k hits lies in the right file and inside, or
+//! within a second of, one of its intervals.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::Hit;
+
+/// Interval edges are good to about half a second, and sampling adds to it.
+const SLACK_SECONDS: f64 = 1.0;
+
+/// Hits asked for each query; a true one further down counts as not found.
+pub const DEPTH: usize = 100;
+
+/// One file of a ground truth (docs/formats.md); fields not named here are ignored.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TruthFile {
+    /// Path below the folder of videos.
+    pub file: String,
+    pub queries: Vec<TruthQuery>,
+}
+
+/// A sentence, and where in its file what it names is visible.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TruthQuery {
+    pub query: String,
+    /// Seconds from the start of the video.
+    pub intervals: Vec<[f64; 2]>,
+}
+
+/// Rank of the first hit that is right, from 1; `None` where none is. `is_file` tells whether
+/// a hit lies in the right file.
+pub fn rank(hits: &[Hit], truth: &TruthQuery, is_file: impl Fn(&Hit) -> bool) -> Option<usize> {
+    let right = |hit: &&Hit| {
+        let inside = |[start, end]: &[f64; 2]| {
+            (start - SLACK_SECONDS..=end + SLACK_SECONDS).contains(&hit.time)
+        };
+        is_file(hit) && truth.intervals.iter().any(inside)
+    };
+    hits.iter().find(right).map(|hit| hit.rank)
+}
+
+/// Over all queries.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Scores {
+    pub queries: usize,
+    pub recall_at_1: f64,
+    pub recall_at_5: f64,
+    pub recall_at_10: f64,
+    /// Mean of 1/rank; 0 for what was not found.
+    pub mean_reciprocal_rank: f64,
+}
+
+pub fn scores(ranks: &[Option<usize>]) -> Scores {
+    let mean = |f: &dyn Fn(usize) -> f64| {
+        let sum: f64 = ranks.iter().flatten().map(|&r| f(r)).sum();
+        (sum / ranks.len().max(1) as f64 * 1e4).round() / 1e4
+    };
+    let recall = |k: usize| mean(&|r| f64::from(u8::from(r <= k)));
+    Scores {
+        queries: ranks.len(),
+        recall_at_1: recall(1),
+        recall_at_5: recall(5),
+        recall_at_10: recall(10),
+        mean_reciprocal_rank: mean(&|r| 1.0 / r as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_count_ranks() {
+        let s = scores(&[Some(1), Some(4), None, Some(10)]);
+        assert_eq!(
+            (s.recall_at_1, s.recall_at_5, s.recall_at_10),
+            (0.25, 0.5, 0.75)
+        );
+        assert_eq!(s.mean_reciprocal_rank, 0.3375);
+        assert_eq!(scores(&[]).recall_at_1, 0.0);
+    }
+
+    #[test]
+    fn a_hit_must_lie_in_the_file_and_the_interval() {
+        let hit = |rank, video: &str, time| Hit {
+            rank,
+            score: 0.5,
+            confidence: None,
+            video: video.into(),
+            time,
+            timecode: String::new(),
+            start: time,
+            end: time,
+            view: None,
+            camera: None,
+            recorded_at: None,
+            model: "m".into(),
+        };
+        let truth = TruthQuery {
+            query: "q".into(),
+            intervals: vec![[10.0, 12.0]],
+        };
+        let hits = [hit(1, "b", 11.0), hit(2, "a", 8.9), hit(3, "a", 12.9)];
+        let in_a = |h: &Hit| h.video.ends_with("a");
+        assert_eq!(rank(&hits, &truth, in_a), Some(3));
+        assert_eq!(rank(&hits[..2], &truth, in_a), None);
+    }
+}
