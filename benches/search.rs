@@ -67,7 +67,9 @@ fn fill(writer: &mut Writer, n: usize, centres: &[Vec<f32>], random: &mut Random
         .collect();
     writer.commit(&moments).expect("moments can be committed");
     let record = VideoRecord::default();
-    writer.finish_video(video, &record).expect("a video can be finished");
+    writer
+        .finish_video(video, &record)
+        .expect("a video can be finished");
 }
 
 /// Median seconds of five cold queries.

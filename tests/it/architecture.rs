@@ -1,0 +1,123 @@
+//! The arrows between rooms (docs/ARCHITECTURE.md): who may use whom.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room → rooms it may use besides `types`.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("types", &[]),
+    ("media", &[]),
+    ("embed", &[]),
+    ("catalog", &[]),
+    ("ann", &[]),
+    ("index", &["catalog", "ann"]),
+    ("ingest", &["media", "embed", "index"]),
+    ("search", &["embed", "index"]),
+    ("cli", &["media", "embed", "index", "ingest", "search"]),
+];
+
+/// Crates that only one room may name.
+const OWNED: &[(&str, &str)] = &[
+    ("ffmpeg_next", "media"),
+    ("rusqlite", "catalog"),
+    ("hnsw_rs", "ann"),
+    ("candle_core", "embed"),
+    ("tokenizers", "embed"),
+    ("clap", "cli"),
+    ("indicatif", "cli"),
+];
+
+fn sources() -> Vec<(String, PathBuf, String)> {
+    fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => walk(&path, out),
+                false => out.push(path),
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&root, &mut files);
+    let rust = files
+        .into_iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "rs"));
+    rust.map(|path| {
+        let room = path.strip_prefix(&root).unwrap().iter().next().unwrap();
+        let room = room.to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        // What a room's own tests use is their business.
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        (room, path.clone(), code.to_owned())
+    })
+    .filter(|(_, path, _)| !path.ends_with("tests.rs"))
+    .collect()
+}
+
+/// Names after `crate::` and inside `use crate::{…}`.
+fn used_rooms(code: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let word = |s: &str| {
+            s.chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect()
+        };
+        match rest.strip_prefix('{') {
+            Some(group) => {
+                let end = group.find('}').unwrap_or(group.len());
+                used.extend(group[..end].split(',').map(|s| word(s.trim())));
+            }
+            None => {
+                used.insert(word(rest));
+            }
+        }
+    }
+    used
+}
+
+#[test]
+fn rooms_use_only_whom_they_may() {
+    let rooms: Vec<&str> = ARROWS.iter().map(|(room, _)| *room).collect();
+    let mut wrong = Vec::new();
+    for (room, path, code) in sources() {
+        let Some((_, allowed)) = ARROWS.iter().find(|(r, _)| *r == room) else {
+            assert!(
+                ["lib", "main"].contains(&room.as_str()),
+                "{room}: no such room"
+            );
+            continue;
+        };
+        for used in used_rooms(&code) {
+            let known = rooms.contains(&used.as_str());
+            let fine = used == room || used == "types" || allowed.contains(&used.as_str());
+            if known && !fine {
+                wrong.push(format!("{} uses {used}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn each_big_crate_has_one_room() {
+    let mut wrong = Vec::new();
+    for (room, path, code) in sources() {
+        for (name, owner) in OWNED {
+            if room != *owner && code.contains(&format!("{name}::")) {
+                wrong.push(format!("{} names {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn this_test_sees_what_is_used() {
+    let code = "use crate::{media::Source, types::Hit};\nlet x = crate::ann::Scan;";
+    let used: Vec<String> = used_rooms(code).into_iter().collect();
+    assert_eq!(used, ["ann", "media", "types"]);
+}

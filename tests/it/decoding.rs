@@ -1,0 +1,205 @@
+//! Frames come out upright, in true colours and aspect; damage is counted and never ends the
+//! reading early in silence.
+
+use std::fs;
+use std::path::Path;
+
+use vsearch::media::{Ending, MediaError, Sampling};
+use vsearch::types::Pixels;
+
+use crate::clips::{ffmpeg, h264, samples};
+
+/// A picture whose left half is red and right half blue, 64x32.
+const RED_BLUE: &str = "-f lavfi -i color=red:s=32x32:r=5:d=1 -f lavfi -i color=blue:s=32x32:r=5:d=1 \
+     -filter_complex hstack";
+
+fn first(path: &Path) -> Pixels {
+    let (mut frames, _) = samples(path, Sampling::DEFAULT).unwrap();
+    frames.remove(0).1
+}
+
+/// Which of red, green and blue a point is.
+fn colour(pixels: &Pixels, x: u32, y: u32) -> char {
+    let at = ((y * pixels.width() + x) * 3) as usize;
+    let rgb = &pixels.rgb()[at..at + 3];
+    match rgb {
+        [r, g, b] if *r > 200 && *g < 60 && *b < 60 => 'r',
+        [r, g, b] if *r < 60 && *g < 60 && *b > 200 => 'b',
+        _ => panic!("{rgb:?} at {x},{y}"),
+    }
+}
+
+#[test]
+fn a_recorded_rotation_is_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let flat = dir.path().join("flat.mp4");
+    let x264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
+    ffmpeg(&format!("{RED_BLUE} {x264} {{}}"), &flat);
+    assert_eq!(
+        (colour(&first(&flat), 5, 16), colour(&first(&flat), 60, 16)),
+        ('r', 'b')
+    );
+
+    for degrees in [90, 180, 270] {
+        let turned = dir.path().join(format!("turned{degrees}.mp4"));
+        let copy = format!(
+            "-i {} -c copy -metadata:s:v rotate={degrees} {{}}",
+            flat.display()
+        );
+        ffmpeg(&copy, &turned);
+        let expected = dir.path().join(format!("expected{degrees}.png"));
+        ffmpeg(
+            &format!("-i {} -frames:v 1 {{}}", turned.display()),
+            &expected,
+        );
+        let expected = vsearch::embed::load_picture(&expected).unwrap();
+        let ours = first(&turned);
+        assert_eq!(
+            (ours.width(), ours.height()),
+            (expected.width(), expected.height())
+        );
+        for (x, y) in [(4, 4), (ours.width() - 5, ours.height() - 5)] {
+            assert_eq!(
+                colour(&ours, x, y),
+                colour(&expected, x, y),
+                "{degrees} at {x},{y}"
+            );
+        }
+    }
+}
+
+#[test]
+fn pixels_that_are_not_square_are_made_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wide.mkv");
+    ffmpeg(
+        &format!("{RED_BLUE},setsar=2/1 -c:v libx264 -pix_fmt yuv420p {{}}"),
+        &path,
+    );
+    let frame = first(&path);
+    assert_eq!((frame.width(), frame.height()), (128, 32));
+    assert_eq!((colour(&frame, 5, 16), colour(&frame, 120, 16)), ('r', 'b'));
+}
+
+#[test]
+fn colours_are_true_whatever_the_encoding() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, options) in [
+        (
+            "bt709.mkv",
+            "-vf scale=out_color_matrix=bt709 -colorspace bt709 -pix_fmt yuv420p",
+        ),
+        (
+            "full.mkv",
+            "-vf scale=out_range=full -color_range pc -pix_fmt yuv420p",
+        ),
+        ("ten.mkv", "-pix_fmt yuv420p10le"),
+        ("yuv444.mkv", "-pix_fmt yuv444p"),
+    ] {
+        let path = dir.path().join(name);
+        let red = "-f lavfi -i color=0xc83214:s=64x48:r=5:d=1";
+        ffmpeg(&format!("{red} {options} -c:v libx264 -qp 0 {{}}"), &path);
+        let rgb = first(&path).rgb()[..3].to_vec();
+        let near = rgb
+            .iter()
+            .zip([0xc8u8, 0x32, 0x14])
+            .all(|(a, b)| a.abs_diff(b) <= 4);
+        assert!(near, "{name}: {rgb:?}");
+    }
+}
+
+#[test]
+fn odd_and_tiny_sizes_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    for size in ["1x1", "3x5", "17x2"] {
+        let path = dir.path().join(format!("{size}.mkv"));
+        ffmpeg(
+            &format!("-f lavfi -i testsrc2=s={size}:r=5:d=1 -c:v ffv1 {{}}"),
+            &path,
+        );
+        let frame = first(&path);
+        assert_eq!(format!("{}x{}", frame.width(), frame.height()), size);
+    }
+}
+
+#[test]
+fn a_truncated_file_is_read_as_far_as_it_goes_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole.mkv");
+    let noise = "-f lavfi -i testsrc2=s=160x120:r=25:d=20 -c:v libx264 -preset ultrafast -g 25";
+    ffmpeg(&format!("{noise} {{}}"), &whole);
+    let bytes = fs::read(&whole).unwrap();
+    let cut = dir.path().join("cut.mkv");
+    fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let (frames, report) = samples(&cut, Sampling::DEFAULT).unwrap();
+    assert!(frames.len() >= 8, "{} frames", frames.len());
+    let Ending::Early(reason) = report.ending else {
+        panic!("{:?}", report.ending);
+    };
+    assert!(reason.contains("of the 20.0 s it promises"), "{reason}");
+}
+
+#[test]
+fn damage_in_the_middle_is_counted_and_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("damaged.ts");
+    let noise = "-f lavfi -i testsrc2=s=160x120:r=25:d=20 -c:v libx264 -preset ultrafast -g 100";
+    ffmpeg(&format!("{noise} {{}}"), &path);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    for (i, b) in bytes[middle..middle + 30_000].iter_mut().enumerate() {
+        *b = (i * 7919 % 251) as u8;
+    }
+    fs::write(&path, &bytes).unwrap();
+    let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
+    assert!(report.decode_errors > 0);
+    assert!(
+        frames.last().unwrap().0 > 17.0,
+        "ended at {}",
+        frames.last().unwrap().0
+    );
+}
+
+#[test]
+fn what_is_no_video_is_said_to_be_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let audio = dir.path().join("audio.mp4");
+    ffmpeg("-f lavfi -i sine=d=1 -c:a aac {}", &audio);
+    let e = samples(&audio, Sampling::DEFAULT).unwrap_err();
+    assert!(matches!(e, MediaError::NoVideoStream { .. }), "{e}");
+
+    let still = dir.path().join("still.png");
+    ffmpeg("-f lavfi -i color=red:s=8x8 -frames:v 1 {}", &still);
+    let e = samples(&still, Sampling::DEFAULT).unwrap_err();
+    assert!(matches!(e, MediaError::Still { .. }), "{e}");
+
+    let text = dir.path().join("text.mp4");
+    fs::write(&text, "this is no film at all\n".repeat(50)).unwrap();
+    let e = samples(&text, Sampling::DEFAULT).unwrap_err();
+    assert!(e.is_other_kind(), "{e}");
+
+    let empty = dir.path().join("empty.mp4");
+    fs::write(&empty, "").unwrap();
+    let e = samples(&empty, Sampling::DEFAULT).unwrap_err();
+    assert!(matches!(e, MediaError::Empty { .. }), "{e}");
+}
+
+#[test]
+fn one_frame_is_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("one.mp4");
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=64x48 -frames:v 1 -c:v libx264 {}",
+        &path,
+    );
+    for sampling in [
+        Sampling::DEFAULT,
+        Sampling::Keyframes,
+        Sampling::Every { seconds: 5.0 },
+    ] {
+        assert_eq!(samples(&path, sampling).unwrap().0.len(), 1);
+    }
+    // A stopped consumer is a stopped reading, not an error.
+    let (_, report) = samples(&h264(dir.path(), "b.mp4", 1, 5), Sampling::DEFAULT).unwrap();
+    assert_eq!(report.ending, Ending::Complete);
+}

@@ -1,0 +1,9 @@
+//! Tests through the library's rooms and the program itself. They make their media with the
+//! `ffmpeg` program and need no network.
+
+mod architecture;
+mod bad_input;
+mod clips;
+mod commands;
+mod decoding;
+mod timing;
