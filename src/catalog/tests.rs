@@ -44,7 +44,7 @@ fn what_is_committed_is_found_again() {
     let mut seen = Vec::new();
     catalog
         .each_vector(model, VectorId(0), |v| {
-            seen.push((v.id, v.video, v.values.to_vec()))
+            seen.push((v.id, v.video, v.values.to_vec()));
         })
         .unwrap();
     assert_eq!(seen.len(), 2);

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -15,8 +15,8 @@ use crate::embed::{DEFAULT_MODEL, EmbedError, load_picture, open_model};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   vsearch embed --text \"a white car\"
-  vsearch embed --image frame.jpg")]
-#[group(required = true, multiple = false, id = "input")]
+  vsearch embed --image frame.jpg",
+    group(ArgGroup::new("input").required(true)))]
 pub(super) struct EmbedArgs {
     /// A sentence
     #[arg(long, value_name = "SENTENCE", group = "input")]

@@ -8,7 +8,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
 
 use super::failure::Failure;
-use super::output::shown;
+use super::output::{print, shown};
 use crate::media::frame_at;
 use crate::types::Hit;
 
@@ -61,7 +61,12 @@ pub(super) fn show(hits: &[Hit]) -> Result<(), Failure> {
     };
     for hit in hits {
         let Some(frame) = frame(hit) else { continue };
-        println!("{:>3}  {}  {}", hit.rank, shown(&hit.video), hit.timecode);
+        print(&format!(
+            "{:>3}  {}  {}\n",
+            hit.rank,
+            shown(&hit.video),
+            hit.timecode
+        ))?;
         viuer::print(&DynamicImage::ImageRgb8(frame), &config)
             .map_err(|e| Failure::new(format!("the terminal took no picture: {e}")))?;
     }

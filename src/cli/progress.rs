@@ -48,7 +48,10 @@ impl Progress {
 
     pub(super) fn show(&self, event: Event) {
         // A thread that panicked while showing leaves numbers, not broken state.
-        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        let mut state = self
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
             Event::Looking { files } => self.bar.set_message(format!("{files} files looked at")),
             Event::Planned {

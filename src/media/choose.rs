@@ -48,7 +48,8 @@ impl<F> Chooser<F> {
                 vec![self.take(time, frame)]
             }
             Sampling::Keyframes => {
-                if key || time.since(last) >= UNFLAGGED_SPACING {
+                let since = time.since(last);
+                if since >= UNFLAGGED_SPACING || (key && since >= KEYFRAME_SPACING) {
                     vec![self.take(time, frame)]
                 } else {
                     Vec::new()

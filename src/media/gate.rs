@@ -49,13 +49,9 @@ impl Gate {
         match self.want {
             Want::Everything => self.ready.push_back(packet),
             Want::Keyframes { spacing } => {
-                if packet.is_key() {
-                    self.open = false;
-                    if self.spaced(time, spacing) {
-                        self.last_key = time.or(self.last_key);
-                        self.ready.push_back(packet);
-                    }
-                } else if self.open {
+                self.open = time.is_none() || (self.open && !packet.is_key());
+                if self.open || (packet.is_key() && self.spaced(time, spacing)) {
+                    self.last_key = time.filter(|_| packet.is_key()).or(self.last_key);
                     self.ready.push_back(packet);
                 }
             }

@@ -209,6 +209,9 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         if packet.is_corrupt() {
             self.report.decode_errors += 1;
         }
+        // Where a packet has no pts of its own, only its neighbours tell the decoder when its
+        // frame is shown: the gate must let them all through.
+        let time = time.filter(|_| packet.pts().is_some());
         self.gate.push(time, packet);
         self.decode_ready()
     }

@@ -52,9 +52,7 @@ pub fn h264(dir: &Path, name: &str, seconds: u32, gop: u32) -> PathBuf {
 pub fn number(pixels: &Pixels) -> u32 {
     let sum: u64 = pixels.rgb().iter().map(|&v| u64::from(v)).sum();
     let mean = sum as f64 / pixels.rgb().len() as f64;
-    // Limited range: 16..235 was stretched to 0..255 on the way to RGB.
-    let luma = mean * 219.0 / 255.0 + 16.0;
-    ((luma - 20.0) / f64::from(STEP)).round().max(0.0) as u32
+    ((mean - 20.0) / f64::from(STEP)).round().max(0.0) as u32
 }
 
 /// Samples a file: (seconds, picture) in order, and the report.

@@ -112,9 +112,10 @@ fn colours_are_true_whatever_the_encoding() {
 fn odd_and_tiny_sizes_are_read() {
     let dir = tempfile::tempdir().unwrap();
     for size in ["1x1", "3x5", "17x2"] {
+        let scale = size.replace('x', ":");
         let path = dir.path().join(format!("{size}.mkv"));
         ffmpeg(
-            &format!("-f lavfi -i testsrc2=s={size}:r=5:d=1 -c:v ffv1 {{}}"),
+            &format!("-f lavfi -i color=red:s=64x48:r=5:d=1,scale={scale} -c:v ffv1 {{}}"),
             &path,
         );
         let frame = first(&path);

@@ -1,6 +1,8 @@
 //! Tests through the library's rooms and the program itself. They make their media with the
 //! `ffmpeg` program and need no network.
 
+#![allow(clippy::unwrap_used)] // helpers outside #[test] functions too
+
 mod architecture;
 mod bad_input;
 mod clips;

@@ -47,7 +47,7 @@ fn in_every_container() {
         assert_exact(&path, name);
     }
     for (name, codec) in [
-        ("mpeg2.mpg", "-c:v mpeg2video -q:v 2 -g 60 -bf 2"),
+        ("mpeg2.ts", "-c:v mpeg2video -q:v 2 -g 60 -bf 2"),
         ("mpeg4.avi", "-c:v mpeg4 -q:v 2 -g 60"),
         ("vp8.webm", "-c:v libvpx -b:v 2M -deadline realtime -g 60"),
         ("mjpeg.avi", "-c:v mjpeg -q:v 2 -pix_fmt yuvj420p"),
@@ -57,6 +57,21 @@ fn in_every_container() {
         ),
     ] {
         assert_exact(&clip(dir.path(), name, 5, codec), name);
+    }
+}
+
+/// Program streams carry a pts for few frames only; what FFmpeg makes of the rest, and players
+/// with it, is up to a frame off.
+#[test]
+fn in_a_program_stream_to_a_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = clip(dir.path(), "a.mpg", 5, "-c:v mpeg2video -q:v 2 -g 60");
+    let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
+    assert!(report.largest_gap <= 2.001, "{}", report.largest_gap);
+    for (seconds, pixels) in &frames {
+        let expected = (seconds * 25.0).round() as i64 % 50;
+        let off = (i64::from(number(pixels)) - expected).rem_euclid(50);
+        assert!([0, 1, 49].contains(&off), "at {seconds}: {off}");
     }
 }
 
