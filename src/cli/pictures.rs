@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
@@ -17,13 +17,13 @@ const JPEG_QUALITY: u8 = 88;
 const INLINE_WIDTH: u32 = 48;
 
 /// Writes each hit's frame to `folder`, named by rank, video and time. A frame that cannot be
-/// read any more is named and left out. Returns the files written.
-pub(super) fn write(folder: &Path, hits: &[Hit]) -> Result<Vec<PathBuf>, Failure> {
+/// read any more is named and left out. Returns how many were written.
+pub(super) fn write(folder: &Path, hits: &[Hit]) -> Result<usize, Failure> {
     std::fs::create_dir_all(folder).map_err(|e| {
         Failure::new(format!("{}: the folder cannot be made: {e}", shown(folder)))
             .hint("name a folder you can write to: --thumbnails DIR")
     })?;
-    let mut written = Vec::new();
+    let mut written = 0;
     for hit in hits {
         let Some(frame) = frame(hit) else { continue };
         let stem = hit.video.file_stem().unwrap_or_default().to_string_lossy();
@@ -40,7 +40,7 @@ pub(super) fn write(folder: &Path, hits: &[Hit]) -> Result<Vec<PathBuf>, Failure
         encoder
             .encode_image(&frame)
             .map_err(|e| failed(e.to_string()))?;
-        written.push(path);
+        written += 1;
     }
     Ok(written)
 }

@@ -69,9 +69,11 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         scope.as_ref(),
     )?;
 
-    let mut written = Vec::new();
     if let Some(folder) = &args.thumbnails {
-        written = pictures::write(folder, &answer.hits)?;
+        let written = pictures::write(folder, &answer.hits)?;
+        if !common.quiet {
+            eprintln!("{} written to {}", count(written, "picture"), shown(folder));
+        }
     }
     if args.json {
         answer.hits.iter().try_for_each(json_line)?;
@@ -82,13 +84,6 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         pictures::show(&answer.hits)?;
     }
     if !common.quiet {
-        if !written.is_empty() {
-            eprintln!(
-                "{} written to {}",
-                count(written.len(), "picture"),
-                shown(&written[0])
-            );
-        }
         eprintln!("{}", searched(&reader.videos()?, scope.is_some()));
     }
     if answer.hits.is_empty() {

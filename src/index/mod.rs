@@ -1,5 +1,5 @@
 //! The library as one thing: a [`Writer`] that commits and keeps the derived graph caught up,
-//! a [`Reader`] that answers from the graph where it is current, else exactly.
+//! a [`Reader`] that answers exactly, or from the graph where that is current and worth opening.
 
 mod reader;
 mod writer;
@@ -12,8 +12,8 @@ pub use writer::Writer;
 use crate::ann::AnnError;
 pub use crate::catalog::{CatalogError, FileStamp, MomentRow, NewMoment, VideoRecord, VideoRow};
 
-/// From this many vectors of a model on, a graph is built and asked. Below, an exact scan is
-/// as quick as opening a graph (docs/decisions/0004-exact-below-ten-thousand.md).
+/// From this many vectors of a model on, a graph is built. A reader asks it from its second query
+/// on: opening it costs more than one exact answer (docs/decisions/0004-exact-first.md).
 pub const GRAPH_FROM: usize = 10_000;
 
 /// Why the library did not answer.

@@ -1,11 +1,12 @@
 //! The one that answers.
 
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use super::{IndexError, MomentRow, VideoRow, graph_dir};
 use crate::ann::{Graph, Neighbour, Scan};
 use crate::catalog::Catalog;
-use crate::types::{Embedding, ModelId, VectorId, VideoId};
+use crate::types::{Embedding, Generation, ModelId, VectorId, VideoId};
 
 /// How neighbours were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,16 @@ pub enum Method {
 pub struct Reader {
     catalog: Catalog,
     dir: PathBuf,
+    /// Opening a graph costs more than one exact answer, so the first query goes without.
+    asked: Cell<bool>,
+    graph: RefCell<Option<OpenGraph>>,
+}
+
+/// A graph kept open, and what it answers for.
+struct OpenGraph {
+    fingerprint: String,
+    generation: Generation,
+    graph: Graph,
 }
 
 impl Reader {
@@ -26,6 +37,8 @@ impl Reader {
         Ok(Self {
             catalog: Catalog::open(dir)?,
             dir: dir.into(),
+            asked: Cell::new(false),
+            graph: RefCell::new(None),
         })
     }
 
@@ -53,10 +66,12 @@ impl Reader {
         keep: Option<&dyn Fn(VideoId) -> bool>,
     ) -> Result<(Vec<Neighbour>, Method), IndexError> {
         let (model, fingerprint) = model;
-        if keep.is_none()
-            && let Some(graph) = self.current_graph(fingerprint)?
-        {
-            return Ok((graph.search(query.as_slice(), limit), Method::Hnsw));
+        let again = self.asked.replace(true);
+        if again && keep.is_none() {
+            self.open_graph(fingerprint)?;
+            if let Some(open) = &*self.graph.borrow() {
+                return Ok((open.graph.search(query.as_slice(), limit), Method::Hnsw));
+            }
         }
         let mut scan = Scan::new(query.as_slice(), limit);
         self.catalog.each_vector(model, VectorId(0), |v| {
@@ -67,13 +82,25 @@ impl Reader {
         Ok((scan.finish(), Method::Exact))
     }
 
-    /// The graph, where it reflects the catalogue as it is now.
-    fn current_graph(&self, fingerprint: &str) -> Result<Option<Graph>, IndexError> {
+    /// Opens the graph of a model, where it reflects the catalogue as it is now; closes one that
+    /// does not.
+    fn open_graph(&self, fingerprint: &str) -> Result<(), IndexError> {
+        let generation = self.catalog.generation()?;
+        let mut open = self.graph.borrow_mut();
+        let fits = |o: &OpenGraph| o.generation == generation && o.fingerprint == fingerprint;
+        if open.as_ref().is_some_and(fits) {
+            return Ok(());
+        }
         let dir = graph_dir(&self.dir, fingerprint);
-        let generation = self.catalog.generation()?.0;
-        let current = Graph::state(&dir).is_some_and(|s| s.generation == generation);
+        let current = Graph::state(&dir).is_some_and(|s| s.generation == generation.0);
         // One that turns out damaged is built again by the next `index`; the scan answers.
-        Ok(current.then(|| Graph::load(&dir).ok()).flatten())
+        let graph = current.then(|| Graph::load(&dir).ok()).flatten();
+        *open = graph.map(|graph| OpenGraph {
+            fingerprint: fingerprint.into(),
+            generation,
+            graph,
+        });
+        Ok(())
     }
 
     pub fn moment_of(&self, vector: VectorId) -> Result<Option<MomentRow>, IndexError> {

@@ -35,13 +35,19 @@ fn add(writer: &mut Writer, path: &str, range: std::ops::Range<usize>) -> VideoI
     video
 }
 
-/// Time of the nearest moment, and how it was found.
+/// Time of the nearest moment, and how a reader that stays open finds it.
 fn nearest(dir: &Path, i: usize, keep: Option<&dyn Fn(VideoId) -> bool>) -> (f64, Method) {
     let reader = Reader::open(dir).unwrap();
     let model = reader.model(FINGERPRINT).unwrap().unwrap();
-    let (found, method) = reader
-        .neighbours((model, FINGERPRINT), &vector(i), 3, keep)
-        .unwrap();
+    let ask = || {
+        reader
+            .neighbours((model, FINGERPRINT), &vector(i), 3, keep)
+            .unwrap()
+    };
+    let (exact, method) = ask();
+    assert_eq!(method, Method::Exact, "the first answer of a reader");
+    let (found, method) = ask();
+    assert_eq!(found[0].id, exact[0].id);
     let row = reader.moment_of(found[0].id).unwrap().unwrap();
     (row.time.seconds(), method)
 }
