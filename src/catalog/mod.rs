@@ -71,6 +71,9 @@ impl Catalog {
         let mut db = Connection::open(&path).map_err(|e| opening(dir, e))?;
         prepare(&db).map_err(|e| opening(dir, e))?;
         refuse_newer(&db, dir)?;
+        if db.is_readonly("main")? {
+            return Err(CatalogError::ReadOnly { dir: dir.into() });
+        }
         db.pragma_update(None, "journal_mode", "WAL")
             .and_then(|()| db.pragma_update(None, "synchronous", "NORMAL"))
             .map_err(|e| opening(dir, e))?;
