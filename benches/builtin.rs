@@ -12,7 +12,7 @@ use vsearch::types::Pixels;
 fn main() {
     let mut numbers = std::env::args().filter_map(|a| a.parse::<usize>().ok());
     let seconds = numbers.next().unwrap_or(5);
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = numbers.next().unwrap_or(cores);
     let model = open_model("builtin").expect("the built-in model opens");
     let noise = (0..224u32 * 224 * 3).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);

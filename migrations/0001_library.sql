@@ -17,13 +17,14 @@ CREATE TABLE models (
 ) STRICT;
 
 CREATE TABLE videos (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     -- Absolute. TEXT where it is Unicode, else a BLOB of the file system's bytes.
-    path          ANY NOT NULL UNIQUE,
+    path          ANY NOT NULL,
     -- Of the file when it was read: what tells a changed file from a known one.
     size          INTEGER NOT NULL,
     modified_ns   INTEGER NOT NULL,
-    -- NULL while it is being read, or when that was interrupted.
+    -- NULL while it is being read, or when that was interrupted. An earlier, whole reading of
+    -- the same path stays, and counts, until the new one is whole.
     indexed_at    INTEGER,
     sampling      TEXT NOT NULL,
     container     TEXT,
@@ -39,6 +40,16 @@ CREATE TABLE videos (
     -- Why it gave nothing, or less than all.
     error         TEXT
 ) STRICT;
+
+CREATE UNIQUE INDEX whole_readings ON videos (path) WHERE indexed_at IS NOT NULL;
+
+-- What queries and status see.
+CREATE VIEW shown_videos AS
+    SELECT * FROM videos v
+    WHERE indexed_at IS NOT NULL
+       OR NOT EXISTS (SELECT 1 FROM videos w WHERE w.path = v.path AND w.indexed_at IS NOT NULL);
+
+CREATE INDEX videos_by_path ON videos (path);
 
 CREATE TABLE moments (
     id       INTEGER PRIMARY KEY,

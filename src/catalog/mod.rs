@@ -5,6 +5,7 @@ mod codec;
 mod moments;
 mod videos;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use rusqlite_migration::{M, Migrations};
 use crate::types::{Generation, ModelId};
 
 pub use moments::{MomentRow, NewMoment, StoredVector};
-pub use videos::{FileStamp, VideoRecord, VideoRow};
+pub use videos::{FileStamp, Known, VideoRecord, VideoRow};
 
 const FILE: &str = "catalog.sqlite";
+const LOCK: &str = "write.lock";
 const MIGRATIONS: &[M] = &[M::up(include_str!("../../migrations/0001_library.sql"))];
 
 /// How long a write waits for another process's commit.
@@ -58,6 +60,8 @@ pub enum CatalogError {
 pub struct Catalog {
     db: Connection,
     dir: PathBuf,
+    /// Held while this catalogue may write; the system lets go of it when the process ends.
+    _lock: Option<File>,
 }
 
 impl Catalog {
@@ -67,6 +71,7 @@ impl Catalog {
             dir: dir.into(),
             cause,
         })?;
+        let lock = lock(dir)?;
         let path = dir.join(FILE);
         let mut db = Connection::open(&path).map_err(|e| opening(dir, e))?;
         prepare(&db).map_err(|e| opening(dir, e))?;
@@ -85,6 +90,7 @@ impl Catalog {
         Ok(Self {
             db,
             dir: dir.into(),
+            _lock: Some(lock),
         })
     }
 
@@ -111,6 +117,7 @@ impl Catalog {
         Ok(Self {
             db,
             dir: dir.into(),
+            _lock: None,
         })
     }
 
@@ -149,20 +156,40 @@ impl Catalog {
         Ok(names.collect::<Result<_, _>>()?)
     }
 
-    /// Runs `work` in one transaction that raises the generation. All of it is kept or none.
+    /// Runs `work` in one transaction: all of it is kept or none. It raises the generation unless
+    /// `work` says that no vector came or went.
     fn commit<T>(
         &mut self,
-        work: impl FnOnce(&rusqlite::Transaction) -> rusqlite::Result<T>,
+        work: impl FnOnce(&rusqlite::Transaction, &mut bool) -> rusqlite::Result<T>,
     ) -> Result<T, CatalogError> {
         let behaviour = rusqlite::TransactionBehavior::Immediate;
         let dir = &self.dir;
         let fail = |e| writing(dir, e);
         let transaction = self.db.transaction_with_behavior(behaviour).map_err(fail)?;
-        let done = work(&transaction).map_err(fail)?;
-        let raise = "UPDATE library SET generation = generation + 1";
-        transaction.execute(raise, []).map_err(fail)?;
+        let mut changed = true;
+        let done = work(&transaction, &mut changed).map_err(fail)?;
+        if changed {
+            let raise = "UPDATE library SET generation = generation + 1";
+            transaction.execute(raise, []).map_err(fail)?;
+        }
         transaction.commit().map_err(fail)?;
         Ok(done)
+    }
+}
+
+/// Makes sure that no other process writes. SQLite's own locks hold for one transaction only,
+/// and a reading spans many.
+fn lock(dir: &Path) -> Result<File, CatalogError> {
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(dir.join(LOCK));
+    let file = file.map_err(|_| CatalogError::ReadOnly { dir: dir.into() })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(CatalogError::Busy { dir: dir.into() }),
+        // A file system without locks: SQLite's own still keep each transaction whole.
+        Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 

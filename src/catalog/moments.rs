@@ -45,7 +45,7 @@ impl Catalog {
         model: ModelId,
         moments: &[NewMoment],
     ) -> Result<(), CatalogError> {
-        self.commit(|t| {
+        self.commit(|t, _| {
             let mut moment = t.prepare_cached(
                 r#"INSERT INTO moments (video_id, base_num, base_den, time, start, "end")
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)"#,
@@ -80,7 +80,8 @@ impl Catalog {
     pub fn moment_of(&self, vector: VectorId) -> Result<Option<MomentRow>, CatalogError> {
         let sql = r#"SELECT m.id, m.video_id, m.base_num, m.base_den, m.time, m.start, m."end",
                 x.x, x.y, x.width, x.height
-             FROM vectors x JOIN moments m ON m.id = x.moment_id WHERE x.id = ?1"#;
+             FROM vectors x JOIN moments m ON m.id = x.moment_id
+             JOIN shown_videos v ON v.id = m.video_id WHERE x.id = ?1"#;
         let mut statement = self.db.prepare_cached(sql)?;
         let row = statement.query_row([vector.0], |r| {
             let base = TimeBase::new(r.get(2)?, r.get(3)?).unwrap_or(TimeBase::MICROS);
@@ -102,7 +103,8 @@ impl Catalog {
     }
 
     pub fn vector_count(&self, model: ModelId) -> Result<usize, CatalogError> {
-        let sql = "SELECT count(*) FROM vectors WHERE model_id = ?1";
+        let sql = "SELECT count(*) FROM vectors x JOIN moments m ON m.id = x.moment_id
+             JOIN shown_videos v ON v.id = m.video_id WHERE x.model_id = ?1";
         Ok(self.db.query_row(sql, [model.0], |r| r.get(0))?)
     }
 
@@ -115,6 +117,7 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let sql = "SELECT x.id, m.video_id, x.vector FROM vectors x
              JOIN moments m ON m.id = x.moment_id
+             JOIN shown_videos v ON v.id = m.video_id
              WHERE x.model_id = ?1 AND x.id > ?2 ORDER BY x.id";
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query([model.0, after.0])?;

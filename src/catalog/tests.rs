@@ -39,7 +39,7 @@ fn filled(dir: &Path) -> (Catalog, ModelId, crate::types::VideoId) {
 fn what_is_committed_is_found_again() {
     let dir = tempfile::tempdir().unwrap();
     let (catalog, model, video) = filled(dir.path());
-    assert_eq!(catalog.generation().unwrap(), Generation(3));
+    assert_eq!(catalog.generation().unwrap(), Generation(1));
     assert_eq!(catalog.vector_count(model).unwrap(), 2);
     let mut seen = Vec::new();
     catalog
@@ -58,14 +58,49 @@ fn what_is_committed_is_found_again() {
 fn a_file_is_current_until_it_changes() {
     let dir = tempfile::tempdir().unwrap();
     let (catalog, model, _) = filled(dir.path());
-    let current = |stamp, sampling| {
-        catalog
-            .is_current(Path::new("/a.mp4"), stamp, sampling, model)
-            .unwrap()
+    let known = |stamp, sampling| {
+        let path = Path::new("/a.mp4");
+        catalog.known(path, stamp, sampling, model).unwrap()
     };
-    assert!(current(STAMP, "s"));
-    assert!(!current(FileStamp { size: 8, ..STAMP }, "s"));
-    assert!(!current(STAMP, "other"));
+    assert_eq!(known(STAMP, "s"), Some(Known::Whole));
+    assert_eq!(known(FileStamp { size: 8, ..STAMP }, "s"), None);
+    assert_eq!(known(STAMP, "other"), None);
+}
+
+#[test]
+fn a_whole_reading_stays_until_the_next_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut catalog, model, first) = filled(dir.path());
+    let count = |c: &Catalog| c.vector_count(model).unwrap();
+    let second = catalog
+        .begin_video(Path::new("/a.mp4"), STAMP, "s")
+        .unwrap();
+    catalog.add_moments(model, &[moment(second, 0)]).unwrap();
+    assert_eq!(count(&catalog), 2);
+    assert_eq!(catalog.videos().unwrap()[0].id, first);
+    // Interrupted, and begun once more.
+    let third = catalog
+        .begin_video(Path::new("/a.mp4"), STAMP, "s")
+        .unwrap();
+    assert_eq!(count(&catalog), 2);
+    catalog.add_moments(model, &[moment(third, 0)]).unwrap();
+    catalog
+        .finish_video(third, &VideoRecord::default())
+        .unwrap();
+    assert_eq!(count(&catalog), 1);
+    assert_eq!(catalog.videos().unwrap().len(), 1);
+    assert_eq!(catalog.videos().unwrap()[0].id, third);
+}
+
+#[test]
+fn two_writers_are_one_too_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let (catalog, ..) = filled(dir.path());
+    let e = Catalog::create_or_open(dir.path()).unwrap_err();
+    assert!(matches!(e, CatalogError::Busy { .. }), "{e}");
+    assert!(Catalog::open(dir.path()).is_ok());
+    drop(catalog);
+    assert!(Catalog::create_or_open(dir.path()).is_ok());
 }
 
 #[test]
@@ -75,7 +110,7 @@ fn removing_a_video_removes_its_vectors() {
     catalog.remove_videos(&[video]).unwrap();
     assert_eq!(catalog.vector_count(model).unwrap(), 0);
     assert!(catalog.moment_of(VectorId(1)).unwrap().is_none());
-    assert_eq!(catalog.generation().unwrap(), Generation(4));
+    assert_eq!(catalog.generation().unwrap(), Generation(2));
 }
 
 #[test]

@@ -32,6 +32,14 @@ impl FileStamp {
     }
 }
 
+/// A file that was read before and has not changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    Whole,
+    /// As far as it can be read; says why not further.
+    Partly(String),
+}
+
 /// What reading a file came to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VideoRecord {
@@ -79,34 +87,42 @@ fn lossy<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Catalog {
-    /// Whether `path` was wholly read, as it is now, under `sampling`, by `model`. A file that
-    /// gave an error is not: it is tried again.
-    pub fn is_current(
+    /// What an earlier reading of `path`, as it is now, under `sampling`, by `model`, came to. A
+    /// file that gave nothing is not known: it is tried again.
+    pub fn known(
         &self,
         path: &Path,
         stamp: FileStamp,
         sampling: &str,
         model: ModelId,
-    ) -> Result<bool, CatalogError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM videos v
+    ) -> Result<Option<Known>, CatalogError> {
+        let sql = "SELECT error FROM videos v
              WHERE path = ?1 AND size = ?2 AND modified_ns = ?3 AND sampling = ?4
-               AND indexed_at IS NOT NULL AND error IS NULL
+               AND indexed_at IS NOT NULL
                AND EXISTS (SELECT 1 FROM moments m JOIN vectors x ON x.moment_id = m.id
-                           WHERE m.video_id = v.id AND x.model_id = ?5))";
+                           WHERE m.video_id = v.id AND x.model_id = ?5)";
         let (size, modified) = (stamp.size, stamp.modified_ns);
         let row = params![SqlPath(path), size, modified, sampling, model.0];
-        Ok(self.db.query_row(sql, row, |r| r.get(0))?)
+        let error = self
+            .db
+            .query_row(sql, row, |r| r.get::<_, Option<String>>(0));
+        Ok(error.optional()?.map(|error| match error {
+            None => Known::Whole,
+            Some(reason) => Known::Partly(reason),
+        }))
     }
 
-    /// Starts a video afresh: an earlier reading of the same path and its moments go away.
+    /// Starts a reading. An unfinished one of the same path goes away; a whole one stays, and is
+    /// what queries see, until this one is finished.
     pub fn begin_video(
         &mut self,
         path: &Path,
         stamp: FileStamp,
         sampling: &str,
     ) -> Result<VideoId, CatalogError> {
-        self.commit(|t| {
-            t.execute("DELETE FROM videos WHERE path = ?1", [SqlPath(path)])?;
+        self.commit(|t, changed| {
+            let unfinished = "DELETE FROM videos WHERE path = ?1 AND indexed_at IS NULL";
+            *changed = t.execute(unfinished, [SqlPath(path)])? > 0;
             t.execute(
                 "INSERT INTO videos (path, size, modified_ns, sampling) VALUES (?1, ?2, ?3, ?4)",
                 params![SqlPath(path), stamp.size, stamp.modified_ns, sampling],
@@ -115,13 +131,17 @@ impl Catalog {
         })
     }
 
-    /// Marks a video as read to its end, or as far as it went.
+    /// Marks a video as read to its end, or as far as it went; earlier readings of its path go
+    /// away.
     pub fn finish_video(
         &mut self,
         video: VideoId,
         record: &VideoRecord,
     ) -> Result<(), CatalogError> {
-        self.commit(|t| {
+        self.commit(|t, changed| {
+            let earlier = "DELETE FROM videos WHERE id <> ?1
+                 AND path = (SELECT path FROM videos WHERE id = ?1)";
+            *changed = t.execute(earlier, [video.0])? > 0;
             t.execute(
                 "UPDATE videos SET indexed_at = unixepoch(), container = ?2, codec = ?3, width = ?4,
                    height = ?5, duration = ?6, read_to = ?7, frames = ?8, largest_gap = ?9,
@@ -147,7 +167,7 @@ impl Catalog {
     /// Every video, by path.
     pub fn videos(&self) -> Result<Vec<VideoRow>, CatalogError> {
         let sql = "SELECT v.*, (SELECT count(*) FROM moments m WHERE m.video_id = v.id) AS moments
-             FROM videos v ORDER BY path";
+             FROM shown_videos v ORDER BY path";
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], video_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -163,8 +183,11 @@ impl Catalog {
 
     /// Takes videos with all their moments and vectors out of the library.
     pub fn remove_videos(&mut self, videos: &[VideoId]) -> Result<(), CatalogError> {
-        self.commit(|t| {
-            let mut delete = t.prepare("DELETE FROM videos WHERE id = ?1")?;
+        self.commit(|t, _| {
+            // With every reading of their paths, those hidden included.
+            let mut delete = t.prepare(
+                "DELETE FROM videos WHERE path = (SELECT path FROM videos WHERE id = ?1)",
+            )?;
             videos
                 .iter()
                 .try_for_each(|v| delete.execute([v.0]).map(drop))

@@ -74,8 +74,8 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
         ))
         .hint("name the folder that holds all its videos: --videos DIR"));
     }
-    let temporary = Temporary::new()?;
-    let dir = common.library.as_deref().unwrap_or(&temporary.0);
+    let temporary = tempfile::tempdir()?;
+    let dir = common.library.as_deref().unwrap_or(temporary.path());
     let embedder = open_model(&args.model)?;
     let job = Job {
         paths: files.clone(),
@@ -131,23 +131,4 @@ fn read(path: &Path) -> Result<Vec<TruthFile>, Failure> {
         Failure::new(format!("{}: not a ground truth: {e}", shown(path)))
             .hint("its form is in docs/formats.md and `vsearch eval --help`")
     })
-}
-
-/// A folder that goes away with its value.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new() -> Result<Self, Failure> {
-        let name = format!("vsearch-eval-{}", std::process::id());
-        let dir = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&dir)?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What cannot be removed lies in the system's own temporary folder.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

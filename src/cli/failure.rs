@@ -40,20 +40,20 @@ impl Failure {
     }
 
     pub(super) fn print(&self) -> ExitCode {
-        eprintln!("error: {}", self.cause);
+        note!("error: {}", self.cause);
         let mut shown = self.cause.to_string();
         let mut cause = self.cause.source();
         while let Some(e) = cause {
             let text = e.to_string();
             // Most messages already hold their cause.
             if !shown.contains(&text) {
-                eprintln!("  because: {text}");
+                note!("  because: {text}");
             }
             shown = text;
             cause = e.source();
         }
         for hint in &self.hints {
-            eprintln!("hint: {hint}");
+            note!("hint: {hint}");
         }
         ExitCode::from(ERROR)
     }
@@ -69,6 +69,9 @@ impl From<IndexError> for Failure {
     fn from(cause: IndexError) -> Self {
         let hint = match &cause {
             IndexError::Catalog(e) => catalog_hint(e),
+            IndexError::OtherModel { .. } => Some(
+                "give each model a library of its own: --library DIR (or leave --model out)".into(),
+            ),
             IndexError::Ann(_) => Some(
                 "check that the disk of the library is writable and not full, then run `vsearch index` again"
                     .into(),

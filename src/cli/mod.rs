@@ -1,5 +1,13 @@
 //! The command line: arguments, one file for each verb, printing, hints, exit codes.
 
+/// A line to standard error. Nobody listening there is no reason to stop.
+macro_rules! note {
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($arg)*);
+    }};
+}
+
 mod args;
 mod embed;
 mod eval;

@@ -1,7 +1,7 @@
 //! Frames of hits: as JPEG files, or inline in a terminal that can show pictures.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, IsTerminal};
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
@@ -13,6 +13,7 @@ use crate::media::frame_at;
 use crate::types::Hit;
 
 const JPEG_QUALITY: u8 = 88;
+const MAX_STEM_BYTES: usize = 200;
 /// Width of an inline picture, in terminal cells.
 const INLINE_WIDTH: u32 = 48;
 
@@ -26,30 +27,42 @@ pub(super) fn write(folder: &Path, hits: &[Hit]) -> Result<usize, Failure> {
     let mut written = 0;
     for hit in hits {
         let Some(frame) = frame(hit) else { continue };
-        let stem = hit.video.file_stem().unwrap_or_default().to_string_lossy();
-        let safe: String = stem
-            .chars()
-            .map(|c| if c.is_control() || c == '/' { '_' } else { c })
-            .take(100)
-            .collect();
-        let time = hit.timecode.replace(':', "-");
-        let path = folder.join(format!("{:03}_{safe}_{time}.jpg", hit.rank));
-        let failed = |e: String| Failure::new(format!("{}: cannot be written: {e}", shown(&path)));
-        let file = File::create(&path).map_err(|e| failed(e.to_string()))?;
-        let mut encoder = JpegEncoder::new_with_quality(BufWriter::new(file), JPEG_QUALITY);
-        encoder
-            .encode_image(&frame)
-            .map_err(|e| failed(e.to_string()))?;
-        written += 1;
+        let path = folder.join(file_name(hit));
+        let encoded = File::create(&path)
+            .map_err(|e| e.to_string())
+            .and_then(|file| {
+                JpegEncoder::new_with_quality(BufWriter::new(file), JPEG_QUALITY)
+                    .encode_image(&frame)
+                    .map_err(|e| e.to_string())
+            });
+        match encoded {
+            Ok(()) => written += 1,
+            Err(e) => note!("no picture for hit {}: {}: {e}", hit.rank, shown(&path)),
+        }
     }
     Ok(written)
 }
 
+/// `RANK_VIDEO_TIME.jpg`, short enough for any file system.
+fn file_name(hit: &Hit) -> String {
+    let stem = hit.video.file_stem().unwrap_or_default().to_string_lossy();
+    let mut safe = String::new();
+    for c in stem.chars() {
+        if safe.len() + c.len_utf8() > MAX_STEM_BYTES {
+            break;
+        }
+        safe.push(if c.is_control() { '_' } else { c });
+    }
+    format!(
+        "{:03}_{safe}_{}.jpg",
+        hit.rank,
+        hit.timecode.replace(':', "-")
+    )
+}
+
 /// Prints each hit's frame below a line naming it.
 pub(super) fn show(hits: &[Hit]) -> Result<(), Failure> {
-    let can = viuer::get_kitty_support() != viuer::KittySupport::None
-        || viuer::is_iterm_supported()
-        || viuer::is_sixel_supported();
+    let can = std::io::stdout().is_terminal() && terminal_shows_pictures();
     if !can {
         return Err(Failure::new("this terminal shows no pictures")
             .hint("write them to files instead: --thumbnails DIR"));
@@ -73,11 +86,18 @@ pub(super) fn show(hits: &[Hit]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Asks the terminal, by escape sequences.
+fn terminal_shows_pictures() -> bool {
+    viuer::get_kitty_support() != viuer::KittySupport::None
+        || viuer::is_iterm_supported()
+        || viuer::is_sixel_supported()
+}
+
 fn frame(hit: &Hit) -> Option<RgbImage> {
     match frame_at(&hit.video, hit.time) {
         Ok(p) => RgbImage::from_raw(p.width(), p.height(), p.into_rgb()),
         Err(e) => {
-            eprintln!("no picture for hit {}: {e}", hit.rank);
+            note!("no picture for hit {}: {e}", hit.rank);
             None
         }
     }

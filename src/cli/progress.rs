@@ -38,9 +38,11 @@ impl Progress {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr(),
         };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.set_style(ProgressStyle::with_template("{spinner} {msg}").expect("a valid template"));
         Self {
             quiet,
-            bar: ProgressBar::with_draw_target(None, target),
+            bar,
             started: Instant::now(),
             state: Mutex::default(),
         }
@@ -120,14 +122,14 @@ impl Progress {
             }
         }
         let rate = summary.frames as f64 / took.max(1e-3);
-        eprintln!(
+        note!(
             "{line}; {} frames in {took:.1} s ({rate:.1} frames/s)",
             summary.frames
         );
         if summary.interrupted {
-            eprintln!("stopped before the end; run the same command again to go on");
+            note!("stopped before the end; run the same command again to go on");
         }
-        eprintln!("library: {}", shown(library));
+        note!("library: {}", shown(library));
     }
 
     fn tick(&self, state: &mut State) {
@@ -146,7 +148,7 @@ impl Progress {
                 true => length(self.started.elapsed().as_secs_f64() * (1.0 / share - 1.0)),
                 false => "unknown".into(),
             };
-            eprintln!(
+            note!(
                 "{} of {} done, {} frames, {rate:.1} frames/s, ETA {eta}",
                 state.done,
                 count(state.videos, "video"),
@@ -175,6 +177,9 @@ impl Progress {
             Outcome::Partly { frames, reason } => {
                 self.problem(&format!("only partly {path}: {frames} frames; {reason}"));
             }
+            Outcome::StillPartly { reason } => {
+                self.problem(&format!("only partly, as before, {path}: {reason}"));
+            }
             Outcome::Failed { reason } => self.problem(&format!("failed {path}: {reason}")),
             Outcome::Stopped => {}
         }
@@ -182,7 +187,7 @@ impl Progress {
 
     /// Problems are said even when quiet.
     fn problem(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| note!("{line}"));
     }
 
     fn say(&self, line: &str) {

@@ -55,7 +55,9 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
     if args.sentence.trim().is_empty() {
         return Err(EmbedError::EmptyText.into());
     }
-    let scope = args.within.as_deref().map(Scope::parse).transpose();
+    let here = std::env::current_dir()?;
+    let scope = args.within.as_deref();
+    let scope = scope.map(|s| Scope::parse(s, &here)).transpose();
     let scope = scope.map_err(|e| Failure::new(e).hint("quote it, as in --in '*gate*'"))?;
     let dir = library(common)?;
     let reader = Reader::open(&dir)?;
@@ -69,25 +71,30 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         scope.as_ref(),
     )?;
 
-    if let Some(folder) = &args.thumbnails {
-        let written = pictures::write(folder, &answer.hits)?;
-        if !common.quiet {
-            eprintln!("{} written to {}", count(written, "picture"), shown(folder));
-        }
-    }
     if args.json {
         answer.hits.iter().try_for_each(json_line)?;
     } else {
         print(&table(&answer.hits))?;
     }
+    if let Some(folder) = &args.thumbnails {
+        let written = pictures::write(folder, &answer.hits)?;
+        if !common.quiet {
+            note!("{} written to {}", count(written, "picture"), shown(folder));
+        }
+    }
     if args.show {
         pictures::show(&answer.hits)?;
     }
+    let mut videos = reader.videos()?;
+    videos.retain(|v| scope.as_ref().is_none_or(|s| s.contains(&v.video)));
     if !common.quiet {
-        eprintln!("{}", searched(&reader.videos()?, scope.is_some()));
+        note!("{}", searched(&videos, scope.is_some()));
     }
     if answer.hits.is_empty() {
-        eprintln!("no match: no indexed video lies in the scope of --in");
+        match videos.is_empty() {
+            true => note!("no match: no indexed video lies in the scope of --in"),
+            false => note!("no match: the videos searched gave no frames (vsearch status)"),
+        }
         return Ok(ExitCode::from(1));
     }
     Ok(ExitCode::SUCCESS)
@@ -122,22 +129,11 @@ fn table(hits: &[Hit]) -> String {
 /// What an answer rests on.
 fn searched(videos: &[VideoRow], scoped: bool) -> String {
     let seen: f64 = videos.iter().filter_map(|v| v.read_to).sum();
-    let trouble = videos
-        .iter()
-        .filter(|v| v.error.is_some() || !v.complete)
-        .count();
-    let mut line = format!(
-        "searched {} of footage in {}",
-        length(seen),
-        count(videos.len(), "video")
-    );
-    if scoped {
-        line = format!(
-            "searched the part in scope of {} of footage in {}",
-            length(seen),
-            count(videos.len(), "video")
-        );
-    }
+    let trouble = |v: &&VideoRow| v.error.is_some() || !v.complete;
+    let trouble = videos.iter().filter(trouble).count();
+    let videos = count(videos.len(), "video");
+    let scope = if scoped { " in scope" } else { "" };
+    let mut line = format!("searched {} of footage in {videos}{scope}", length(seen));
     if trouble > 0 {
         line += &format!("; {trouble} not or only partly readable (vsearch status)");
     }

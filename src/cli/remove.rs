@@ -17,11 +17,15 @@ use crate::types::VideoId;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   vsearch remove cam1.mp4
-  vsearch remove /mnt/old-disk")]
+  vsearch remove /mnt/old-disk
+  vsearch remove --missing")]
 pub(super) struct RemoveArgs {
     /// Videos and folders, as they were indexed
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "missing", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Videos whose files are gone
+    #[arg(long)]
+    missing: bool,
 }
 
 pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Failure> {
@@ -34,6 +38,9 @@ pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Failur
     let videos = reader.videos()?;
     let mut gone: Vec<VideoId> = Vec::new();
     let mut unknown = 0;
+    if args.missing {
+        gone.extend(videos.iter().filter(|v| !v.video.exists()).map(|v| v.id));
+    }
     for path in &args.paths {
         let path = absolute(path);
         let below = videos.iter().filter(|v| v.video.starts_with(&path));
@@ -41,7 +48,7 @@ pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Failur
         gone.extend(below.map(|v| v.id));
         if gone.len() == before {
             unknown += 1;
-            eprintln!("{}: not in the library (see: vsearch status)", shown(&path));
+            note!("{}: not in the library (see: vsearch status)", shown(&path));
         }
     }
     gone.sort();
@@ -56,7 +63,7 @@ pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Failur
         writer.catch_up()?;
     }
     if !common.quiet {
-        eprintln!(
+        note!(
             "{} removed from {}",
             count(gone.len(), "video"),
             shown(&dir)

@@ -24,7 +24,7 @@ pub(super) struct StatusArgs {
 struct Summary {
     library: String,
     videos: usize,
-    /// Files that gave nothing, or less than all.
+    /// Files that gave nothing, or less than all, or are gone.
     with_errors: usize,
     moments: u64,
     frames: u64,
@@ -69,9 +69,10 @@ pub(super) fn run(common: &Common, args: &StatusArgs) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
-/// Why a file is not wholly in the library.
+/// Why a file is not wholly in the library, or not wholly there any more.
 fn note(v: &VideoRow) -> Option<String> {
     match (&v.error, v.complete) {
+        _ if !v.video.exists() => Some("the file is gone; vsearch remove --missing".into()),
         (Some(error), _) => Some(error.clone()),
         (None, false) => Some("reading was interrupted; index it again".into()),
         (None, true) => None,
@@ -115,7 +116,7 @@ fn table(videos: &[VideoRow], summary: &Summary) -> String {
     if summary.with_errors > 0 {
         let _ = writeln!(
             out,
-            "{} could not be wholly read (lines with !)",
+            "{} gone or not wholly read (lines with !)",
             count(summary.with_errors, "file")
         );
     }

@@ -16,7 +16,7 @@ pub(super) fn on_interrupt() -> Arc<AtomicBool> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED);
         }
-        eprintln!("\nstopping; what is committed stays (Ctrl-C again to stop at once)");
+        note!("\nstopping; what is committed stays (Ctrl-C again to stop at once)");
     });
     stop
 }

@@ -1,13 +1,14 @@
 //! From pictures and sentences to vectors of one space.
 //!
-//! [`Embedder`] is what the rest of vsearch sees; [`open_model`] finds one by name. The only
-//! model here so far is the built-in one ([`builtin`]), which is not CLIP.
+//! [`Embedder`] is what the rest of vsearch sees; [`open_model`] finds one by name: the built-in
+//! model ([`builtin`]), which is not CLIP, or a CLIP model in a folder ([`clip`]).
 
 pub mod builtin;
+pub mod clip;
 mod picture;
 mod preprocess;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::types::{Embedding, Pixels};
 
@@ -64,6 +65,8 @@ pub enum EmbedError {
     Weights(#[from] safetensors::SafeTensorError),
     #[error("the model failed: {0}")]
     Candle(#[from] candle_core::Error),
+    #[error(transparent)]
+    Clip(#[from] clip::ClipError),
 }
 
 /// What `vsearch model list` shows of a model.
@@ -83,13 +86,14 @@ pub fn models() -> Vec<ModelCard> {
     vec![builtin::card()]
 }
 
-/// Opens a model by its name.
+/// Opens a model by its name, or the CLIP model in the folder of that name.
 ///
 /// # Errors
-/// [`EmbedError::UnknownModel`] where [`models`] does not list it.
+/// [`EmbedError::UnknownModel`] where [`models`] does not list it and there is no such folder.
 pub fn open_model(name: &str) -> Result<Box<dyn Embedder>, EmbedError> {
-    match name {
-        builtin::NAME => Ok(Box::new(builtin::Builtin::new())),
+    match (name, Path::new(name)) {
+        (builtin::NAME, _) => Ok(Box::new(builtin::Builtin::new())),
+        (_, dir) if dir.is_dir() => Ok(Box::new(clip::Clip::open(dir)?)),
         _ => Err(EmbedError::UnknownModel { name: name.into() }),
     }
 }

@@ -10,7 +10,10 @@ pub use reader::{Method, Reader};
 pub use writer::Writer;
 
 use crate::ann::AnnError;
-pub use crate::catalog::{CatalogError, FileStamp, MomentRow, NewMoment, VideoRecord, VideoRow};
+pub use crate::ann::Neighbour;
+pub use crate::catalog::{
+    CatalogError, FileStamp, Known, MomentRow, NewMoment, VideoRecord, VideoRow,
+};
 
 /// From this many vectors of a model on, a graph is built. A reader asks it from its second query
 /// on: opening it costs more than one exact answer (docs/decisions/0004-exact-first.md).
@@ -23,6 +26,12 @@ pub enum IndexError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Ann(#[from] AnnError),
+    #[error("{}: the library holds vectors of {}, and cannot take those of {model} as well yet", dir.display(), held.join(", "))]
+    OtherModel {
+        dir: PathBuf,
+        model: String,
+        held: Vec<String>,
+    },
 }
 
 /// Where the graph of a model lies. The fingerprint is hex: a safe file name.

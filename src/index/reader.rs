@@ -93,7 +93,7 @@ impl Reader {
         }
         let dir = graph_dir(&self.dir, fingerprint);
         let current = Graph::state(&dir).is_some_and(|s| s.generation == generation.0);
-        // One that turns out damaged is built again by the next `index`; the scan answers.
+        // Where one turns out damaged the scan answers; its folder can be deleted.
         let graph = current.then(|| Graph::load(&dir).ok()).flatten();
         *open = graph.map(|graph| OpenGraph {
             fingerprint: fingerprint.into(),

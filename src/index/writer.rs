@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{FileStamp, GRAPH_FROM, IndexError, NewMoment, VideoRecord, graph_dir};
+use super::{FileStamp, GRAPH_FROM, IndexError, Known, NewMoment, VideoRecord, graph_dir};
 use crate::ann::Graph;
 use crate::catalog::Catalog;
 use crate::types::{ModelId, VectorId, VideoId};
@@ -27,6 +27,15 @@ impl Writer {
         dim: usize,
     ) -> Result<Self, IndexError> {
         let mut catalog = Catalog::create_or_open(dir)?;
+        let held = catalog.model_names()?;
+        let known = catalog.find_model(fingerprint)?;
+        if !held.is_empty() && known.is_none() {
+            return Err(IndexError::OtherModel {
+                dir: dir.into(),
+                model: model.into(),
+                held,
+            });
+        }
         let model = catalog.model(model, fingerprint, dim)?;
         Ok(Self {
             catalog,
@@ -42,18 +51,17 @@ impl Writer {
         self
     }
 
-    /// Whether a file was wholly read as it is now. See [`Catalog::is_current`].
-    pub fn is_current(
+    /// What an earlier reading of a file, as it is now, came to. See [`Catalog::known`].
+    pub fn known(
         &self,
         path: &Path,
         stamp: FileStamp,
         sampling: &str,
-    ) -> Result<bool, IndexError> {
-        let current = self.catalog.is_current(path, stamp, sampling, self.model);
-        Ok(current?)
+    ) -> Result<Option<Known>, IndexError> {
+        Ok(self.catalog.known(path, stamp, sampling, self.model)?)
     }
 
-    /// Starts a video afresh; an earlier reading of the same file goes away.
+    /// Starts a reading; an earlier whole one of the same file counts until this is finished.
     pub fn begin_video(
         &mut self,
         path: &Path,

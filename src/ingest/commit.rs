@@ -31,7 +31,13 @@ pub(super) enum Message<'v> {
 pub(super) struct ReadEnd<'v> {
     pub(super) video: &'v Video,
     pub(super) moments: usize,
-    pub(super) result: Result<(VideoInfo, ReadReport), String>,
+    pub(super) result: Result<(VideoInfo, ReadReport), Unread>,
+}
+
+/// Why a file gave no report.
+pub(super) enum Unread {
+    Stopped,
+    Failed(String),
 }
 
 /// A file between its first message and its last.
@@ -182,7 +188,7 @@ impl<'a, 'v> Committer<'a, 'v> {
             Outcome::Indexed { .. } => self.summary.indexed += 1,
             Outcome::Partly { .. } => self.summary.partly += 1,
             Outcome::Failed { .. } => self.summary.failed += 1,
-            Outcome::Stopped => self.summary.interrupted = true,
+            Outcome::Stopped | Outcome::StillPartly { .. } => {}
         }
         (self.report)(Event::Finished {
             path: &video.path,
@@ -195,12 +201,13 @@ impl<'a, 'v> Committer<'a, 'v> {
 
 /// What a file came to, and what the catalogue keeps of it.
 fn judge(
-    result: Result<(VideoInfo, ReadReport), String>,
+    result: Result<(VideoInfo, ReadReport), Unread>,
     embed_error: Option<String>,
 ) -> (Outcome, VideoRecord) {
     let (info, report) = match result {
         Ok(read) => read,
-        Err(reason) => {
+        Err(Unread::Stopped) => return (Outcome::Stopped, VideoRecord::default()),
+        Err(Unread::Failed(reason)) => {
             let record = VideoRecord {
                 error: Some(reason.clone()),
                 ..Default::default()

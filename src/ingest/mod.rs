@@ -41,6 +41,10 @@ pub enum Outcome {
     Failed {
         reason: String,
     },
+    /// Not read again: it has not changed since it was read as far as it goes.
+    StillPartly {
+        reason: String,
+    },
     /// Interrupted; what was committed stays, the file is read again next time.
     Stopped,
 }
@@ -79,6 +83,8 @@ pub struct Summary {
     pub failed: usize,
     /// Files known and unchanged.
     pub current: usize,
+    /// Of those, files that could be read only partly.
+    pub still_partly: usize,
     /// Files of other kinds, passed over.
     pub other: usize,
     pub frames: u64,
@@ -88,7 +94,7 @@ pub struct Summary {
 impl Summary {
     /// Every file asked for is in the library, whole.
     pub fn all_indexed(&self) -> bool {
-        self.partly == 0 && self.failed == 0 && !self.interrupted
+        self.partly + self.still_partly + self.failed == 0 && !self.interrupted
     }
 
     /// Videos that are in the library after this run.
@@ -122,6 +128,14 @@ pub fn run(
         other: plan.other,
         ..Summary::default()
     };
+    for (path, reason) in plan.still_partly {
+        summary.still_partly += 1;
+        report(Event::Finished {
+            path: &path,
+            outcome: &Outcome::StillPartly { reason },
+            left: 0.0,
+        });
+    }
     for problem in plan.problems {
         problem.record(job, writer)?;
         summary.failed += 1;
@@ -146,7 +160,9 @@ pub fn run(
         )?;
     }
     summary.interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
-    report(Event::CatchingUp);
-    writer.catch_up()?;
+    if !summary.interrupted {
+        report(Event::CatchingUp);
+        writer.catch_up()?;
+    }
     Ok(summary)
 }

@@ -9,17 +9,17 @@ use std::thread::{self, Builder};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::commit::{Committer, Message, ReadEnd};
+use super::commit::{Committer, Message, ReadEnd, Unread};
 use super::fold::{Folder, Moment};
 use super::plan::{Video, reason};
 use super::{Event, IngestError, Job, Summary};
 use crate::embed::{EmbedError, Embedder};
 use crate::index::Writer;
-use crate::media::{ReadReport, Sampling, Source, VideoInfo, sample};
+use crate::media::{MediaError, ReadReport, Sampling, Source, VideoInfo, sample};
 use crate::types::Pixels;
 
 /// Moments waiting for a worker, for each worker: enough that none waits for a decoder, few
-/// enough that whole frames (25 MB in 4K) stay a small part of memory.
+/// enough that the frames (6 MB each) stay a small part of memory.
 const QUEUE_PER_WORKER: usize = 4;
 
 /// Results waiting for the committer: small, so that a slow disk holds up the decoders.
@@ -46,7 +46,9 @@ pub(super) fn run(
             let (to_workers, to_committer) = (to_workers.clone(), to_committer.clone());
             let next = &next;
             let work = move || {
-                while let Some(video) = videos.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(video) = videos.get(next.fetch_add(1, Ordering::Relaxed))
+                    && !stop.load(Ordering::Relaxed)
+                {
                     let decoder = Decoder {
                         sampling: job.sampling,
                         threads: decoder_threads,
@@ -99,8 +101,12 @@ impl<'v> Decoder<'_, 'v> {
     fn read(&self, video: &'v Video) -> ReadEnd<'v> {
         let mut sent = 0;
         let read = catch_unwind(AssertUnwindSafe(|| self.send_moments(video, &mut sent)));
-        let result =
-            read.unwrap_or_else(|panic| Err(format!("vsearch failed on it: {}", said(&panic))));
+        let result = read.unwrap_or_else(|panic| {
+            Err(Unread::Failed(format!(
+                "vsearch failed on it: {}",
+                said(&panic)
+            )))
+        });
         ReadEnd {
             video,
             moments: sent,
@@ -112,8 +118,8 @@ impl<'v> Decoder<'_, 'v> {
         &self,
         video: &'v Video,
         sent: &mut usize,
-    ) -> Result<(VideoInfo, ReadReport), String> {
-        let source = Source::open(&video.path, self.stop).map_err(|e| reason(&e))?;
+    ) -> Result<(VideoInfo, ReadReport), Unread> {
+        let source = Source::open(&video.path, self.stop).map_err(|e| unread(&e, video))?;
         let info = source.info().clone();
         let mut folder = Folder::default();
         let mut send = |moment: Moment| {
@@ -128,12 +134,19 @@ impl<'v> Decoder<'_, 'v> {
                 .push(frame)
                 .map_or(ControlFlow::Continue(()), &mut send)
         });
-        let report = report.map_err(|e| reason(&e))?;
+        let report = report.map_err(|e| unread(&e, video))?;
         if let Some(last) = folder.finish(report.read_to) {
             // Nobody left to take it: the run is ending, and the report says so.
             let _ = send(last);
         }
         Ok((info, report))
+    }
+}
+
+fn unread(error: &MediaError, video: &Video) -> Unread {
+    match error {
+        MediaError::Stopped { .. } => Unread::Stopped,
+        e => Unread::Failed(reason(e, &video.path)),
     }
 }
 

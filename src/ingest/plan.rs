@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use walkdir::WalkDir;
 
 use super::{Event, IngestError, Job};
-use crate::index::{FileStamp, VideoRecord, Writer};
+use crate::index::{FileStamp, Known, VideoRecord, Writer};
 use crate::media::{MediaError, Source};
 
 /// Names that promise a video: where one is none, it is said and not passed over.
@@ -54,7 +54,9 @@ impl PathProblem {
 pub(super) struct Plan {
     pub(super) videos: Vec<Video>,
     pub(super) problems: Vec<PathProblem>,
+    /// Known and unchanged, those read partly included.
     pub(super) current: usize,
+    pub(super) still_partly: Vec<(PathBuf, String)>,
     pub(super) other: usize,
 }
 
@@ -90,8 +92,11 @@ pub(super) fn make(
                     continue;
                 }
             };
-            if writer.is_current(&path, stamp, &sampling)? {
+            if let Some(known) = writer.known(&path, stamp, &sampling)? {
                 plan.current += 1;
+                if let Known::Partly(reason) = known {
+                    plan.still_partly.push((path, reason));
+                }
                 continue;
             }
             match Source::open(&path, stop) {
@@ -102,7 +107,10 @@ pub(super) fn make(
                 }),
                 Err(MediaError::Stopped { .. }) => return Ok(plan),
                 Err(e) if e.is_other_kind() && !named && !claims_video(&path) => plan.other += 1,
-                Err(e) => plan.problems.push(problem(path, reason(&e), Some(stamp))),
+                Err(e) => {
+                    let reason = reason(&e, &path);
+                    plan.problems.push(problem(path, reason, Some(stamp)));
+                }
             }
         }
     }
@@ -114,7 +122,8 @@ pub(super) fn make(
     Ok(plan)
 }
 
-/// Every file under `root`, with whether it was named itself; links are followed once.
+/// Every file under `root` by its real path, with whether it was named itself. Links are
+/// followed; those that lead nowhere or back up are passed over.
 fn files_under(root: &Path) -> impl Iterator<Item = Result<(PathBuf, bool), PathProblem>> {
     let (walk, missing) = match root.canonicalize() {
         Ok(real) => (
@@ -129,8 +138,12 @@ fn files_under(root: &Path) -> impl Iterator<Item = Result<(PathBuf, bool), Path
             let named = e.depth() == 0;
             let regular = e.file_type().is_file();
             // A pipe or a device would hang or never end.
-            (regular || named).then(|| Ok((e.into_path(), named)))
+            (regular || named).then(|| {
+                let path = e.into_path();
+                Ok((path.canonicalize().unwrap_or(path), named))
+            })
         }
+        Err(e) if e.loop_ancestor().is_some() || is_dangling(&e) => None,
         Err(e) => {
             let path = e.path().unwrap_or(Path::new("")).to_owned();
             Some(Err(problem(path, e.to_string(), None)))
@@ -148,12 +161,17 @@ fn problem(path: PathBuf, reason: String, stamp: Option<FileStamp>) -> PathProbl
 }
 
 /// The error without the path it starts with: the path is printed beside it.
-pub(super) fn reason(error: &MediaError) -> String {
+pub(super) fn reason(error: &MediaError, path: &Path) -> String {
     let text = error.to_string();
-    match text.split_once(": ") {
-        Some((_, reason)) => reason.into(),
-        None => text,
-    }
+    let reason = text.strip_prefix(&format!("{}: ", path.display()));
+    reason.unwrap_or(&text).to_owned()
+}
+
+fn is_dangling(e: &walkdir::Error) -> bool {
+    let missing = e
+        .io_error()
+        .is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    missing && e.depth() > 0 && !e.path().is_some_and(claims_video)
 }
 
 fn claims_video(path: &Path) -> bool {

@@ -78,9 +78,8 @@ impl<F> Chooser<F> {
         self.passed = None;
         if let Sampling::Every { seconds } = self.sampling {
             // The grid stays put: a late frame does not push those after it.
-            while self.next_due + seconds <= time.seconds() + TOLERANCE {
-                self.next_due += seconds;
-            }
+            let missed = (time.seconds() + TOLERANCE - self.next_due) / seconds;
+            self.next_due += missed.floor().max(0.0) * seconds;
         }
         (time, frame)
     }

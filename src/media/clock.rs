@@ -15,10 +15,22 @@ pub(super) struct Clock {
     /// Ticks a frame lasts when the file does not say (raw streams).
     frame_ticks: i64,
     last: Option<i64>,
+    /// Added to a pts to close the jumps met so far.
+    offset: i64,
+    /// A time beyond this is damage: seconds the container claims, and some more.
+    latest: Option<f64>,
 }
 
+/// Seconds a video may go on beyond what its container claims.
+const BEYOND_CLAIM: f64 = 60.0;
+
 impl Clock {
-    pub(super) fn new(input: &ff::format::context::Input, stream: &ff::Stream) -> Self {
+    /// `duration`: seconds the container claims.
+    pub(super) fn new(
+        input: &ff::format::context::Input,
+        stream: &ff::Stream,
+        duration: Option<f64>,
+    ) -> Self {
         let base = time_base(stream.time_base());
         let rate = [stream.avg_frame_rate(), stream.rate()]
             .into_iter()
@@ -42,19 +54,31 @@ impl Clock {
             base,
             frame_ticks: Timestamp::from_seconds(1.0 / rate, base).ticks.max(1),
             last: None,
+            offset: 0,
+            latest: duration.map(|d| d.max(0.0) * 1.5 + BEYOND_CLAIM),
         }
     }
 
-    /// The time of the next frame in display order; one without a pts follows the frame
-    /// before it by a frame's length.
-    pub(super) fn frame_time(&mut self, pts: Option<i64>) -> Timestamp {
-        let pts = pts.unwrap_or_else(|| {
-            self.last
-                .map_or(self.start.unwrap_or(0), |last| last + self.frame_ticks)
-        });
-        self.last = Some(pts);
-        let start = *self.start.get_or_insert(pts);
-        Timestamp::new(pts.saturating_sub(start), self.base)
+    /// The time of the next frame in display order, and whether the file's clock jumped there.
+    ///
+    /// A frame without a pts follows the one before it by a frame's length; so does one whose
+    /// pts goes back or lies far beyond the end, and those after it count on from there.
+    pub(super) fn frame_time(&mut self, pts: Option<i64>) -> (Timestamp, bool) {
+        let start = *self.start.get_or_insert(pts.unwrap_or(0));
+        let time = |pts: i64| Timestamp::new(pts.saturating_sub(start), self.base);
+        let next = self.last.map_or(start, |last| last + self.frame_ticks);
+        let shown = pts.map_or(next, |pts| pts.saturating_add(self.offset));
+        let back = self.last.is_some_and(|last| shown < last);
+        let beyond = self
+            .latest
+            .is_some_and(|latest| time(shown).seconds() > latest);
+        let jumped = back || beyond;
+        let shown = if jumped { next } else { shown };
+        if let Some(pts) = pts.filter(|_| jumped) {
+            self.offset = next.saturating_sub(pts);
+        }
+        self.last = Some(shown);
+        (time(shown), jumped)
     }
 
     /// The time of a packet, where it is known before anything was decoded.
@@ -98,14 +122,16 @@ mod tests {
             base: TimeBase::new(1, 90_000).unwrap(),
             frame_ticks: 3_600,
             last: None,
+            offset: 0,
+            latest: Some(200_000.0),
         }
     }
 
     #[test]
     fn a_26_hour_start_is_taken_off() {
         let mut c = clock(Some(26 * 3600 * 90_000));
-        let t = c.frame_time(Some(26 * 3600 * 90_000 + 45_000));
-        assert_eq!(t.seconds(), 0.5);
+        let (t, jumped) = c.frame_time(Some(26 * 3600 * 90_000 + 45_000));
+        assert_eq!((t.seconds(), jumped), (0.5, false));
     }
 
     #[test]
@@ -113,9 +139,30 @@ mod tests {
         let mut c = clock(None);
         let times: Vec<f64> = [None, None, None]
             .into_iter()
-            .map(|p| c.frame_time(p).seconds())
+            .map(|p| c.frame_time(p).0.seconds())
             .collect();
         assert_eq!(times, [0.0, 0.04, 0.08]);
+    }
+
+    #[test]
+    fn a_clock_that_starts_again_or_leaps_is_counted_on() {
+        let mut c = clock(Some(0));
+        let pts = [0, 90_000, 0, 90_000, i64::MAX / 2, 180_000, 270_000];
+        let got: Vec<(f64, bool)> = pts
+            .into_iter()
+            .map(|p| c.frame_time(Some(p)))
+            .map(|(t, jumped)| ((t.seconds() * 100.0).round() / 100.0, jumped))
+            .collect();
+        let expected = [
+            (0.0, false),
+            (1.0, false),
+            (1.04, true),
+            (2.04, false),
+            (2.08, true),
+            (2.12, true),
+            (3.12, false),
+        ];
+        assert_eq!(got, expected);
     }
 
     proptest! {

@@ -3,13 +3,27 @@
 //! Packets are held from one keyframe to the next. Once the next keyframe is known, the held
 //! GOP is dropped (too close to the last sample), cut to its keyframe (the next one is near
 //! enough) or decoded whole (frames in between are wanted). A GOP found to be long is passed
-//! on as soon as that is known, so no more than `max_gap` seconds of packets are ever held.
+//! on as soon as that is known, so no more than `max_gap` seconds of packets are ever held, and no
+//! more than [`MAX_HELD`] where their times do not say.
 
 use std::collections::VecDeque;
 
 use ffmpeg_next::Packet;
 
 use crate::types::Timestamp;
+
+/// Packets held at most: over 2 s of any ordinary stream.
+const MAX_HELD: usize = 1_000;
+/// Bytes held at most.
+const MAX_HELD_BYTES: usize = 64 << 20;
+
+/// What the decoder is to do next.
+pub(super) enum Step {
+    Decode(Packet),
+    /// Give the frames inside and begin anew: a keyframe was sent without what follows it, and
+    /// its frame must neither wait for nor lean on other packets.
+    Flush,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Want {
@@ -29,7 +43,8 @@ pub(super) struct Gate {
     open: bool,
     /// Time of the last keyframe let through.
     last_key: Option<Timestamp>,
-    ready: VecDeque<Packet>,
+    ready: VecDeque<Step>,
+    held_bytes: usize,
 }
 
 impl Gate {
@@ -41,29 +56,32 @@ impl Gate {
             open: true,
             last_key: None,
             ready: VecDeque::new(),
+            held_bytes: 0,
         }
     }
 
     /// Takes the next packet of the stream, in decoding order; `time` is `None` where unknown.
     pub(super) fn push(&mut self, time: Option<Timestamp>, packet: Packet) {
         match self.want {
-            Want::Everything => self.ready.push_back(packet),
+            Want::Everything => self.ready.push_back(Step::Decode(packet)),
             Want::Keyframes { spacing } => {
                 self.open = time.is_none() || (self.open && !packet.is_key());
-                if self.open || (packet.is_key() && self.spaced(time, spacing)) {
-                    self.last_key = time.filter(|_| packet.is_key()).or(self.last_key);
-                    self.ready.push_back(packet);
+                if self.open {
+                    self.ready.push_back(Step::Decode(packet));
+                } else if packet.is_key() && self.spaced(time, spacing) {
+                    self.last_key = time.or(self.last_key);
+                    self.ready.extend([Step::Decode(packet), Step::Flush]);
                 }
             }
             Want::GapFilled { spacing, max_gap } => {
                 if packet.is_key() {
                     self.close(time, spacing, max_gap);
                     self.open = false;
-                    self.held.push((time, packet));
+                    self.hold(time, packet);
                 } else if self.open {
-                    self.ready.push_back(packet);
+                    self.ready.push_back(Step::Decode(packet));
                 } else {
-                    self.held.push((time, packet));
+                    self.hold(time, packet);
                     if self.held_reaches(time, max_gap) {
                         self.release();
                     }
@@ -77,9 +95,20 @@ impl Gate {
         self.release();
     }
 
-    /// The next packet to decode.
-    pub(super) fn pop(&mut self) -> Option<Packet> {
+    /// What to decode next.
+    pub(super) fn pop(&mut self) -> Option<Step> {
         self.ready.pop_front()
+    }
+
+    /// Keyframes alone give no picture here (intra refresh): from now on all is decoded.
+    pub(super) fn open_for_good(&mut self) {
+        self.release();
+        self.want = Want::Everything;
+    }
+
+    fn hold(&mut self, time: Option<Timestamp>, packet: Packet) {
+        self.held_bytes += packet.size();
+        self.held.push((time, packet));
     }
 
     /// Decides on the held GOP now that the next keyframe is known to come at `next`.
@@ -94,9 +123,11 @@ impl Gate {
         let near = |from: Timestamp| (0.0..=max_gap).contains(&next.since(from));
         if !self.spaced(Some(key), spacing) && self.last_key.is_some_and(near) {
             self.held.clear();
+            self.held_bytes = 0;
         } else if near(key) {
             self.held.truncate(1);
             self.release();
+            self.ready.push_back(Step::Flush);
         } else {
             self.release();
         }
@@ -106,13 +137,16 @@ impl Gate {
         if let Some((time, _)) = self.held.first() {
             self.last_key = time.or(self.last_key);
         }
-        self.ready.extend(self.held.drain(..).map(|(_, p)| p));
+        let packets = self.held.drain(..).map(|(_, p)| p);
+        self.ready.extend(packets.map(Step::Decode));
+        self.held_bytes = 0;
         self.open = true;
     }
 
     fn held_reaches(&self, time: Option<Timestamp>, max_gap: f64) -> bool {
+        let full = self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES;
         match (self.held.first().and_then(|(t, _)| *t), time) {
-            (Some(key), Some(now)) => {
+            (Some(key), Some(now)) if !full => {
                 now.since(self.last_key.filter(|l| *l <= key).unwrap_or(key)) > max_gap
             }
             _ => true,
@@ -155,7 +189,11 @@ mod tests {
         }
         gate.finish();
         out.extend(std::iter::from_fn(|| gate.pop()));
-        out.iter().map(|p| p.pts().unwrap()).collect()
+        let packets = out.iter().filter_map(|step| match step {
+            Step::Decode(packet) => packet.pts(),
+            Step::Flush => None,
+        });
+        packets.collect()
     }
 
     #[test]

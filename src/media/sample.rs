@@ -7,7 +7,7 @@ use ffmpeg_next as ff;
 use crate::types::{Pixels, Timestamp};
 
 use super::choose::{Chooser, KEYFRAME_SPACING};
-use super::gate::{Gate, Want};
+use super::gate::{Gate, Step, Want};
 use super::upright::Upright;
 use super::{MediaError, Source};
 
@@ -15,8 +15,15 @@ use super::{MediaError, Source};
 const MAX_FAILED_READS: u32 = 100;
 
 /// A container whose clock goes this much further than its packets was cut short.
+/// Durations guessed from a bit rate are off by some percent; never is more forgiven than the
+/// last of these.
 const CUT_SHORT_SECONDS: f64 = 2.0;
 const CUT_SHORT_SHARE: f64 = 0.05;
+const CUT_SHORT_AT_MOST: f64 = 10.0;
+
+/// Longest side of a sampled frame, in pixels: beyond what any model looks at, and small enough
+/// that the frames waiting between threads stay a small part of memory.
+const LARGEST_SIDE: u32 = 1920;
 
 /// Which frames of a video are looked at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,6 +38,14 @@ pub enum Sampling {
 
 impl Sampling {
     pub const DEFAULT: Sampling = Sampling::GapFilled { max_gap: 2.0 };
+
+    fn allowed_gap(self) -> f64 {
+        match self {
+            Self::GapFilled { max_gap } => max_gap,
+            Self::Every { seconds } => seconds,
+            Self::Keyframes => f64::INFINITY,
+        }
+    }
 
     fn want(self) -> Want {
         match self {
@@ -85,7 +100,8 @@ pub struct ReadReport {
     pub decoded: u64,
     /// Packets and frames that were damaged, and reads that failed.
     pub decode_errors: u64,
-    /// Seconds from the start of the video to the end of the last frame decoded.
+    /// Seconds from the start of the video to the end of what was read: of the last frame, or,
+    /// where frames were passed over on purpose, of the last packet.
     pub read_to: f64,
     /// Longest stretch between two sampled frames, or before the first and after the last, in
     /// seconds.
@@ -111,11 +127,15 @@ pub fn sample(
     let decoder = source.decoder(threads)?;
     let mut reader = Reader {
         gate: Gate::new(sampling.want()),
+        allowed_gap: sampling.allowed_gap(),
         chooser: Chooser::new(sampling),
-        upright: Upright::new(&source.stream()),
+        upright: Upright::new(&source.stream(), Some(LARGEST_SIDE)),
         decoder,
         emit,
         packets_to: 0.0,
+        stream_to: 0.0,
+        sent_to: 0.0,
+        decoded_since_flush: 0,
         report: ReadReport {
             ending: Ending::Complete,
             frames: 0,
@@ -137,14 +157,20 @@ struct Reader<E> {
     source: Source,
     decoder: ff::decoder::Video,
     gate: Gate,
+    /// Seconds between two samples that the sampling allows.
+    allowed_gap: f64,
     chooser: Chooser<ff::frame::Video>,
     upright: Upright,
     emit: E,
     report: ReadReport,
     /// Time of the last sample.
     last: Option<Timestamp>,
-    /// Seconds up to which packets of any stream were read.
+    /// Seconds up to which packets were read: of any stream, and of the shown one.
     packets_to: f64,
+    stream_to: f64,
+    /// Seconds up to which packets were given to the decoder.
+    sent_to: f64,
+    decoded_since_flush: u64,
 }
 
 impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
@@ -175,11 +201,16 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
             }
         };
         self.gate.finish();
-        self.report.ending = match (self.drain(), reason.or_else(|| self.cut_short())) {
-            (ControlFlow::Break(()), _) => Ending::Stopped,
-            (_, Some(reason)) => Ending::Early(reason),
-            _ => Ending::Complete,
-        };
+        if self.drain().is_break() {
+            self.report.ending = Ending::Stopped;
+            return;
+        }
+        let undecoded = self.undecoded_end();
+        if undecoded.is_none() {
+            self.report.read_to = self.report.read_to.max(self.stream_to);
+        }
+        let early = reason.or(undecoded).or_else(|| self.cut_short());
+        self.report.ending = early.map_or(Ending::Complete, Ending::Early);
     }
 
     /// Takes the frames still inside the decoder.
@@ -205,6 +236,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         if let Some(t) = time {
             let frame = self.source.clock.frame_seconds();
             self.packets_to = self.packets_to.max(t.seconds() + frame);
+            self.stream_to = self.stream_to.max(t.seconds() + frame);
         }
         if packet.is_corrupt() {
             self.report.decode_errors += 1;
@@ -217,7 +249,23 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
     }
 
     fn decode_ready(&mut self) -> ControlFlow<()> {
-        while let Some(packet) = self.gate.pop() {
+        while let Some(step) = self.gate.pop() {
+            let packet = match step {
+                Step::Decode(packet) => packet,
+                Step::Flush => {
+                    // Fails only where the decoder is drained already.
+                    let _ = self.decoder.send_eof();
+                    self.receive()?;
+                    self.decoder.flush();
+                    if std::mem::take(&mut self.decoded_since_flush) == 0 {
+                        self.gate.open_for_good();
+                    }
+                    continue;
+                }
+            };
+            if let Some(t) = self.source.clock.packet_time(packet.pts()) {
+                self.sent_to = self.sent_to.max(t.seconds());
+            }
             let mut sent = self.decoder.send_packet(&packet);
             if sent == Err(again()) {
                 self.receive()?;
@@ -246,10 +294,14 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
 
     fn decoded(&mut self, frame: ff::frame::Video) -> ControlFlow<()> {
         self.report.decoded += 1;
+        self.decoded_since_flush += 1;
         if frame.has_decode_errors() || frame.is_corrupt() {
             self.report.decode_errors += 1;
         }
-        let time = self.source.clock.frame_time(frame.timestamp());
+        let (time, jumped) = self.source.clock.frame_time(frame.timestamp());
+        if jumped {
+            self.report.decode_errors += 1;
+        }
         let end = time.seconds() + self.source.clock.frame_seconds();
         self.report.read_to = self.report.read_to.max(end);
         for (time, frame) in self.chooser.push(time, frame.is_key(), frame) {
@@ -274,11 +326,23 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         (self.emit)(SampledFrame { time, pixels })
     }
 
+    /// Whether the decoder gave up on the last of what it was sent.
+    fn undecoded_end(&self) -> Option<String> {
+        let seen = self.report.read_to;
+        (self.sent_to - seen > CUT_SHORT_SECONDS).then(|| {
+            format!(
+                "nothing could be decoded from {seen:.1} s to the end at {:.1} s",
+                self.stream_to
+            )
+        })
+    }
+
     /// Whether the container promised more than its packets gave.
     fn cut_short(&self) -> Option<String> {
         let promised = self.source.info().duration?;
         let missing = promised - self.packets_to.max(self.report.read_to);
-        (missing > CUT_SHORT_SECONDS.max(promised * CUT_SHORT_SHARE)).then(|| {
+        let forgiven = (promised * CUT_SHORT_SHARE).min(CUT_SHORT_AT_MOST);
+        (missing > forgiven.max(CUT_SHORT_SECONDS)).then(|| {
             format!(
                 "the file ends at {:.1} s of the {promised:.1} s it promises",
                 self.packets_to.max(self.report.read_to)
@@ -298,8 +362,14 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
             });
         }
         if let Some(last) = self.last {
-            let after = self.report.read_to - last.seconds();
+            let after = self.report.read_to.max(self.stream_to) - last.seconds();
             self.report.largest_gap = self.report.largest_gap.max(after);
+        }
+        let gap = self.report.largest_gap;
+        let damaged = self.report.decode_errors > 0 && gap > self.allowed_gap + CUT_SHORT_SECONDS;
+        if damaged && self.report.ending == Ending::Complete {
+            let reason = format!("damage left a stretch of {gap:.1} s unseen");
+            self.report.ending = Ending::Early(reason);
         }
         Ok(self.report)
     }

@@ -63,14 +63,14 @@ enum Shown {
 
 fn shown_at(source: &mut Source, seconds: f64) -> Result<Shown, MediaError> {
     let mut decoder = source.decoder(1)?;
-    let mut upright = Upright::new(&source.stream());
+    let mut upright = Upright::new(&source.stream(), None);
     let mut before: Option<ff::frame::Video> = None;
     let mut end = 0.0;
     let mut drained = false;
     loop {
         let mut frame = ff::frame::Video::empty();
         if decoder.receive_frame(&mut frame).is_ok() {
-            let time = source.clock.frame_time(frame.timestamp()).seconds();
+            let time = source.clock.frame_time(frame.timestamp()).0.seconds();
             end = time + source.clock.frame_seconds();
             if time <= seconds + ROUNDING {
                 before = Some(frame);

@@ -41,8 +41,8 @@ impl Source {
             path: path.into(),
             cause,
         };
-        let file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
+        // Before it is opened: a pipe would block there.
+        let metadata = path.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
             let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
             return Err(unreadable(cause));
@@ -50,6 +50,7 @@ impl Source {
         if metadata.len() == 0 {
             return Err(MediaError::Empty { path: path.into() });
         }
+        let file = File::open(path).map_err(unreadable)?;
         let input = demuxer(path, file, stop)?;
         let container = input.format().name().to_owned();
         if is_still(&container) {
@@ -64,7 +65,8 @@ impl Source {
         let (clock, codec) = {
             let stream = input.stream(stream).expect("index came from this input");
             let codec = stream.parameters().id().name().to_owned();
-            (Clock::new(&input, &stream), codec)
+            let longest = container_duration(&input);
+            (Clock::new(&input, &stream, longest), codec)
         };
         let info = VideoInfo {
             container,
@@ -152,15 +154,20 @@ fn demuxer(
         .extension()
         .and_then(|e| e.to_str())
         .map(|e| format!("file.{e}"));
+    // Playlists and session descriptions name further files and addresses: none may be opened.
+    let mut options = ff::Dictionary::new();
+    options.set("protocol_whitelist", NO_PROTOCOL);
     let stop = stop.clone();
-    ff::format::input_from_stream_with_interrupt(io, hint.as_deref(), None, move || {
-        stop.load(Ordering::Relaxed)
-    })
-    .map_err(|cause| match cause {
-        ff::Error::Exit => MediaError::Stopped { path: path.into() },
-        cause => not_video(cause),
-    })
+    let stopped = move || stop.load(Ordering::Relaxed);
+    ff::format::input_from_stream_with_interrupt(io, hint.as_deref(), Some(options), stopped)
+        .map_err(|cause| match cause {
+            ff::Error::Exit => MediaError::Stopped { path: path.into() },
+            cause => not_video(cause),
+        })
 }
+
+/// A name no protocol of FFmpeg has.
+const NO_PROTOCOL: &str = "none";
 
 /// FFmpeg reads pictures and text as one-frame videos.
 fn is_still(format: &str) -> bool {

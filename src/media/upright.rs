@@ -8,7 +8,7 @@ use crate::types::Pixels;
 const MAX_PIXEL_ASPECT: f64 = 8.0;
 
 /// Longest side FFmpeg's scaler takes with room to spare.
-const MAX_SIDE: f64 = 16_384.0;
+const MAX_SIDE: u32 = 16_384;
 
 /// What the filter graph was built for; another frame shape needs another graph.
 #[derive(PartialEq, Clone, Copy)]
@@ -27,17 +27,24 @@ struct Shape {
 pub(super) struct Upright {
     graph: Option<(Shape, ff::filter::Graph)>,
     turn: Turn,
+    /// Longest side of the pictures made.
+    max_side: Option<u32>,
 }
 
 impl Upright {
-    /// `stream` carries the rotation recorded by the camera.
-    pub(super) fn new(stream: &ff::Stream) -> Self {
+    /// `stream` carries the rotation recorded by the camera. Frames with a side longer than
+    /// `max_side` are made smaller.
+    pub(super) fn new(stream: &ff::Stream, max_side: Option<u32>) -> Self {
         let turn = stream
             .side_data()
             .find(|d| d.kind() == ff::packet::side_data::Type::DisplayMatrix)
             .and_then(|d| Turn::from_display_matrix(d.data()))
             .unwrap_or_default();
-        Self { graph: None, turn }
+        Self {
+            graph: None,
+            turn,
+            max_side,
+        }
     }
 
     pub(super) fn pixels(&mut self, frame: &ff::frame::Video) -> Result<Pixels, ff::Error> {
@@ -51,7 +58,8 @@ impl Upright {
             turn: self.turn,
         };
         if self.graph.as_ref().is_none_or(|(s, _)| *s != shape) {
-            self.graph = Some((shape, graph(&shape)?));
+            let longest = self.max_side.unwrap_or(MAX_SIDE);
+            self.graph = Some((shape, graph(&shape, longest)?));
         }
         let (_, graph) = self.graph.as_mut().ok_or(ff::Error::Bug)?;
         let mut input = graph.get("in").ok_or(ff::Error::FilterNotFound)?;
@@ -63,7 +71,7 @@ impl Upright {
     }
 }
 
-fn graph(shape: &Shape) -> Result<ff::filter::Graph, ff::Error> {
+fn graph(shape: &Shape, longest: u32) -> Result<ff::filter::Graph, ff::Error> {
     let mut graph = ff::filter::Graph::new();
     let find = |name| ff::filter::find(name).ok_or(ff::Error::FilterNotFound);
     let args = format!(
@@ -78,7 +86,7 @@ fn graph(shape: &Shape) -> Result<ff::filter::Graph, ff::Error> {
     );
     graph.add(&find("buffer")?, "in", &args)?;
     graph.add(&find("buffersink")?, "out", "")?;
-    let (width, height) = display_size(shape);
+    let (width, height) = display_size(shape, longest);
     let spec = format!(
         "scale=w={width}:h={height}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24{}",
         shape.turn.filters()
@@ -88,13 +96,17 @@ fn graph(shape: &Shape) -> Result<ff::filter::Graph, ff::Error> {
     Ok(graph)
 }
 
-/// Pixels made square by widening or narrowing, as players do.
-fn display_size(shape: &Shape) -> (u32, u32) {
+/// Pixels made square by widening or narrowing, as players do; then both sides made smaller
+/// where one is longer than `longest`.
+fn display_size(shape: &Shape, longest: u32) -> (u32, u32) {
     let aspect = f64::from(shape.aspect);
     let believable =
         aspect.is_finite() && (1.0 / MAX_PIXEL_ASPECT..=MAX_PIXEL_ASPECT).contains(&aspect);
     let width = f64::from(shape.width) * if believable { aspect } else { 1.0 };
-    (width.round().clamp(1.0, MAX_SIDE) as u32, shape.height)
+    let height = f64::from(shape.height);
+    let scale = (f64::from(longest) / width.max(height)).min(1.0);
+    let side = |s: f64| (s * scale).round().max(1.0) as u32;
+    (side(width), side(height))
 }
 
 /// Copies an RGB24 frame without its row padding.

@@ -6,7 +6,7 @@ mod merge;
 mod scope;
 
 use crate::embed::{EmbedError, Embedder};
-use crate::index::{IndexError, Method, Reader};
+use crate::index::{IndexError, Method, Neighbour, Reader};
 use crate::types::{Hit, timecode};
 
 use self::merge::{Candidate, merge};
@@ -56,30 +56,28 @@ pub fn query(
     let vector = embedder.embed_text(sentence)?;
     let fingerprint = embedder.fingerprint();
     let model = reader.model(fingerprint)?;
-    let Some(model) = model.filter(|m| reader.vector_count(*m).is_ok_and(|n| n > 0)) else {
-        return Err(SearchError::NoVectors {
-            model: embedder.name().into(),
-            available: reader.model_names()?,
-        });
+    let vectors = model.map_or(Ok(0), |m| reader.vector_count(m))?;
+    let Some(model) = model.filter(|_| vectors > 0) else {
+        return nothing_to_search(reader, embedder);
     };
-    let wanted = (limit * CANDIDATES_PER_HIT).max(MIN_CANDIDATES);
     let videos = scope.map(|s| s.videos(reader)).transpose()?;
     let keep = videos.map(|set| move |v| set.contains(&v));
     let keep = keep.as_ref().map(|k| k as &dyn Fn(_) -> bool);
-    let (near, method) = reader.neighbours((model, fingerprint), &vector, wanted, keep)?;
 
-    let mut candidates = Vec::with_capacity(near.len());
-    for n in near {
-        // A vector the graph still holds may have left the catalogue.
-        if let Some(row) = reader.moment_of(n.id)? {
-            candidates.push(Candidate {
-                row,
-                score: f64::from(n.similarity),
-            });
+    // Long still scenes fill the first candidates with one moment: look further until there are
+    // moments enough, or no more vectors.
+    let mut wanted = (limit * CANDIDATES_PER_HIT).max(MIN_CANDIDATES);
+    let (moments, method) = loop {
+        let (near, method) = reader.neighbours((model, fingerprint), &vector, wanted, keep)?;
+        let all = near.len() < wanted;
+        let moments = merge(candidates(reader, &near)?);
+        if all || moments.len() >= limit {
+            break (moments, method);
         }
-    }
+        wanted *= 4;
+    };
     let mut hits = Vec::new();
-    for moment in merge(candidates).into_iter().take(limit) {
+    for moment in moments.into_iter().take(limit) {
         let Some(video) = reader.video_path(moment.best.row.video)? else {
             continue;
         };
@@ -100,6 +98,34 @@ pub fn query(
         });
     }
     Ok(Answer { hits, method })
+}
+
+/// The moments of vectors, best first.
+fn candidates(reader: &Reader, near: &[Neighbour]) -> Result<Vec<Candidate>, IndexError> {
+    let mut candidates = Vec::with_capacity(near.len());
+    for n in near {
+        // A vector the graph still holds may have left the catalogue.
+        if let Some(row) = reader.moment_of(n.id)? {
+            let score = f64::from(n.similarity);
+            candidates.push(Candidate { row, score });
+        }
+    }
+    Ok(candidates)
+}
+
+/// An answer without hits where files were read and gave nothing; else an error.
+fn nothing_to_search(reader: &Reader, embedder: &dyn Embedder) -> Result<Answer, SearchError> {
+    let available = reader.model_names()?;
+    if available.is_empty() && !reader.videos()?.is_empty() {
+        return Ok(Answer {
+            hits: Vec::new(),
+            method: Method::Exact,
+        });
+    }
+    Err(SearchError::NoVectors {
+        model: embedder.name().into(),
+        available,
+    })
 }
 
 fn rounded(value: f64, places: i32) -> f64 {

@@ -1,8 +1,9 @@
 //! Which videos a query looks in.
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::index::{IndexError, Reader};
 use crate::types::VideoId;
@@ -10,7 +11,7 @@ use crate::types::VideoId;
 /// Videos whose path matches a glob. `*` also crosses folders, so `*gate*` is enough.
 #[derive(Debug)]
 pub struct Scope {
-    glob: GlobMatcher,
+    globs: GlobSet,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -21,20 +22,27 @@ pub struct ScopeError {
 }
 
 impl Scope {
-    /// A glob over whole paths or, where it holds no `/`, over file names as well.
-    pub fn parse(pattern: &str) -> Result<Self, ScopeError> {
-        let glob = GlobBuilder::new(pattern).literal_separator(false).build();
-        let glob = glob.map_err(|cause| ScopeError {
+    /// A glob over whole paths, over file names, and, where it is relative, over paths below
+    /// `here`.
+    pub fn parse(pattern: &str, here: &Path) -> Result<Self, ScopeError> {
+        let below = format!("{}/{pattern}", globset::escape(&here.to_string_lossy()));
+        let mut globs = GlobSetBuilder::new();
+        for glob in [pattern, &below] {
+            let glob = GlobBuilder::new(glob).literal_separator(false).build();
+            globs.add(glob.map_err(|cause| ScopeError {
+                pattern: pattern.into(),
+                cause,
+            })?);
+        }
+        let globs = globs.build().map_err(|cause| ScopeError {
             pattern: pattern.into(),
             cause,
         })?;
-        Ok(Self {
-            glob: glob.compile_matcher(),
-        })
+        Ok(Self { globs })
     }
 
-    fn contains(&self, path: &std::path::Path) -> bool {
-        self.glob.is_match(path) || path.file_name().is_some_and(|n| self.glob.is_match(n))
+    pub fn contains(&self, path: &Path) -> bool {
+        self.globs.is_match(path) || path.file_name().is_some_and(|n| self.globs.is_match(n))
     }
 
     pub(super) fn videos(&self, reader: &Reader) -> Result<HashSet<VideoId>, IndexError> {
@@ -50,15 +58,15 @@ mod tests {
 
     #[test]
     fn a_glob_matches_paths_and_file_names() {
+        let here = Path::new("/v/gate [3]");
         let inside = |glob: &str| {
-            Scope::parse(glob)
-                .unwrap()
-                .contains("/v/gate 3/a.mp4".as_ref())
+            let scope = Scope::parse(glob, here).unwrap();
+            scope.contains(Path::new("/v/gate [3]/day/a.mp4"))
         };
-        assert!(inside("*gate*"));
-        assert!(inside("a.mp4"));
-        assert!(inside("/v/**"));
+        for glob in ["*gate*", "a.mp4", "/v/**", "day/a.mp4", "day/*"] {
+            assert!(inside(glob), "{glob}");
+        }
         assert!(!inside("b.mp4"));
-        assert!(Scope::parse("a[").is_err());
+        assert!(Scope::parse("a[", here).is_err());
     }
 }

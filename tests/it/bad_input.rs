@@ -187,3 +187,16 @@ fn a_picture_that_is_none() {
     );
     refused(&v, &["embed", "--image", "b.png"], &["b.png"]);
 }
+
+#[test]
+fn a_pipe_is_no_file() {
+    let v = Vsearch::new();
+    let pipe = v.dir.path().join("x.mp4");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let (code, _, err) = v.run(&["index", "x.mp4"]);
+    assert!(code == 1 && err.contains("not a regular file"), "{err}");
+}

@@ -102,7 +102,7 @@ fn index_query_status_remove() {
         out.contains("test card.mkv") && !out.contains("grey"),
         "{out}"
     );
-    assert!(err.contains("in 2 videos"), "{err}");
+    assert!(err.contains("in 1 video in scope"), "{err}");
     let (code, out, _) = v.run(&["query", "anything", "--in", "nowhere*"]);
     assert_eq!((code, out.as_str()), (1, ""));
 
@@ -256,4 +256,77 @@ fn ctrl_c_keeps_what_was_committed() {
     assert!(unfinished > 0);
     let (code, out, _) = v.run(&["query", "a test card"]);
     assert!(code == 0 && !out.is_empty());
+}
+
+#[test]
+fn an_interrupted_second_reading_leaves_the_first() {
+    let v = Vsearch::new();
+    for i in 0..4 {
+        let test = "-f lavfi -i testsrc2=s=640x480:r=10:d=120 -c:v mpeg4 -g 10 {}";
+        ffmpeg(test, &v.footage().join(format!("{i}.mp4")));
+    }
+    assert_eq!(v.run(&["index", "footage", "--every", "60"]).0, 0);
+    let before = v.json(&["status", "--json"]);
+
+    let mut child = v
+        .command(&["index", "footage", "--every", "0.2"])
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let pid = child.id().to_string();
+    // While one writes another cannot, and says so.
+    let (code, _, err) = v.run(&["index", "footage"]);
+    assert!(
+        code == 2 && err.contains("in use by another vsearch"),
+        "{err}"
+    );
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(v.json(&["status", "--json"]), before);
+}
+
+#[test]
+fn a_long_still_scene_is_one_hit_and_hides_nothing() {
+    let v = Vsearch::new();
+    let still = "-f lavfi -i color=gray:s=64x48:r=2:d=500 -c:v libx264 -preset ultrafast -g 2 {}";
+    ffmpeg(still, &v.footage().join("still.mkv"));
+    let test = "-f lavfi -i testsrc2=s=160x120:r=10:d=3 -c:v libx264 -preset ultrafast {}";
+    ffmpeg(test, &v.footage().join("other.mkv"));
+    assert_eq!(v.run(&["index", "footage", "--every", "1"]).0, 0);
+    let hits = v.json(&["query", "fog", "--json"]);
+    let still = |h: &&Value| h["video"].as_str().unwrap().ends_with("still.mkv");
+    let stills: Vec<&Value> = hits.iter().filter(still).collect();
+    assert_eq!(stills.len(), 1, "{hits:?}");
+    assert!(stills[0]["end"].as_f64().unwrap() - stills[0]["start"].as_f64().unwrap() > 490.0);
+    assert!(hits.len() > 1, "{hits:?}");
+}
+
+#[test]
+fn what_is_gone_or_was_partly_read_is_said_again() {
+    let v = indexed();
+    let path = v.footage().join("grey.mp4");
+    let whole = std::fs::read(h264(&v.footage(), "cut.mkv", 20, 25)).unwrap();
+    std::fs::write(v.footage().join("cut.mkv"), &whole[..whole.len() / 2]).unwrap();
+    let (code, _, err) = v.run(&["index", "footage"]);
+    assert!(
+        code == 1 && err.contains("only partly footage/cut.mkv"),
+        "{err}"
+    );
+    let (code, _, err) = v.run(&["index", "footage"]);
+    assert!(
+        code == 1 && err.contains("only partly, as before, footage/cut.mkv"),
+        "{err}"
+    );
+    assert!(err.contains("0 frames"), "it is not read again: {err}");
+
+    std::fs::remove_file(&path).unwrap();
+    assert!(v.run(&["status"]).1.contains("the file is gone"));
+    assert_eq!(v.run(&["remove", "--missing"]).0, 0);
+    assert!(!v.run(&["status"]).1.contains("grey.mp4"));
 }

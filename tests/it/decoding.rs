@@ -204,3 +204,57 @@ fn one_frame_is_enough() {
     let (_, report) = samples(&h264(dir.path(), "b.mp4", 1, 5), Sampling::DEFAULT).unwrap();
     assert_eq!(report.ending, Ending::Complete);
 }
+
+#[test]
+fn a_second_half_that_cannot_be_decoded_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("zeroed.mp4");
+    let noise = "-f lavfi -i testsrc2=s=160x120:r=25:d=20 -c:v libx264 -preset ultrafast -g 50";
+    ffmpeg(&format!("{noise} -movflags +faststart {{}}"), &path);
+    let mut bytes = fs::read(&path).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
+    assert!(frames.last().unwrap().0 < 15.0);
+    assert!(matches!(report.ending, Ending::Early(_)), "{report:?}");
+    assert!(report.largest_gap > 5.0, "{report:?}");
+}
+
+#[test]
+fn a_playlist_opens_no_other_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let real = h264(dir.path(), "real.mp4", 1, 25);
+    for (name, text) in [
+        (
+            "a.m3u8",
+            format!("#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n", real.display()),
+        ),
+        (
+            "a.ffconcat",
+            format!("ffconcat version 1.0\nfile {}\n", real.display()),
+        ),
+        (
+            "a.sdp",
+            "v=0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n".to_owned(),
+        ),
+    ] {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        let e = samples(&path, Sampling::DEFAULT).unwrap_err();
+        assert!(!matches!(e, MediaError::Stopped { .. }), "{e}");
+    }
+}
+
+#[test]
+fn a_large_frame_is_made_smaller_for_sampling_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("4k.mkv");
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=3840x2160:r=1:d=1 -c:v mjpeg {}",
+        &path,
+    );
+    let (sampled, whole) = (first(&path), vsearch::media::frame_at(&path, 0.0).unwrap());
+    assert_eq!((sampled.width(), sampled.height()), (1920, 1080));
+    assert_eq!((whole.width(), whole.height()), (3840, 2160));
+}

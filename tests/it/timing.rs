@@ -180,3 +180,54 @@ fn a_time_past_the_end_is_an_error() {
     let e = frame_at(&path, 9.0).unwrap_err().to_string();
     assert!(e.contains("ends at 2.000 s"), "{e}");
 }
+
+#[test]
+fn open_gops_are_sampled_like_closed_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["open.mp4", "open.ts"] {
+        let codec = "-c:v libx264 -x264-params open-gop=1:keyint=25:bframes=3:scenecut=0";
+        let path = clip(dir.path(), name, 10, codec);
+        for sampling in [Sampling::DEFAULT, Sampling::Keyframes] {
+            let (frames, report) = samples(&path, sampling).unwrap();
+            assert_times_told(&frames, name);
+            assert!(frames.len() >= 9, "{name}: {} frames", frames.len());
+            assert!(
+                report.largest_gap <= 2.001,
+                "{name}: {}",
+                report.largest_gap
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stream_refreshed_without_keyframes_is_sampled() {
+    let dir = tempfile::tempdir().unwrap();
+    let codec = "-c:v libx264 -x264-params intra-refresh=1:keyint=25:bframes=0";
+    let path = clip(dir.path(), "refresh.mkv", 10, codec);
+    let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
+    assert!(frames.len() >= 4, "{} frames", frames.len());
+    assert!(report.largest_gap <= 3.1, "{}", report.largest_gap);
+}
+
+#[test]
+fn a_clock_that_starts_again_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = clip(dir.path(), "one.ts", 6, X264);
+    let twice = dir.path().join("twice.ts");
+    let bytes = std::fs::read(&one).unwrap();
+    std::fs::write(&twice, [bytes.clone(), bytes].concat()).unwrap();
+    let (frames, report) = samples(&twice, Sampling::Every { seconds: 1.0 }).unwrap();
+    assert!(frames.len() >= 12, "{} frames", frames.len());
+    assert!(report.read_to > 11.5, "{}", report.read_to);
+    assert!(report.decode_errors > 0, "the jump is counted");
+}
+
+#[test]
+fn keyframes_only_stand_for_the_whole_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = h264(dir.path(), "one-key.mp4", 9, 1000);
+    let (frames, report) = samples(&path, Sampling::Keyframes).unwrap();
+    assert_eq!(frames.len(), 1);
+    assert!((report.read_to - 9.0).abs() < 0.1 && (report.largest_gap - 9.0).abs() < 0.1);
+}

@@ -1,0 +1,206 @@
+//! CLIP (Radford et al. 2021): a picture tower and a sentence tower trained into one space.
+//!
+//! [`Clip::open`] loads the OpenAI and OpenCLIP encoders from a folder, in the layout of open_clip
+//! or of transformers, from safetensors only.
+
+mod config;
+mod preprocess;
+mod resnet;
+mod text;
+mod tokenizer;
+mod transformer;
+mod vit;
+mod weights;
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{Result as CandleResult, Tensor};
+
+use self::config::{Config, Vision};
+use self::preprocess::Preprocess;
+use self::resnet::ResNet;
+use self::text::TextTower;
+use self::tokenizer::ClipTokenizer;
+use self::vit::Vit;
+use self::weights::{CPU, Weights};
+use super::{EmbedError, Embedder};
+use crate::types::{Embedding, Pixels};
+
+/// Pictures embedded at once on a CPU: few enough that activations stay in cache.
+const BATCH: usize = 4;
+
+/// Why a model folder gives no model.
+#[derive(Debug, thiserror::Error)]
+pub enum ClipError {
+    #[error("{}: holds no CLIP model (no open_clip_config.json or config.json)", dir.display())]
+    NoConfig { dir: PathBuf },
+    #[error("{}: cannot be read: {cause}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
+    #[error("{}: not a config this vsearch understands: {reason}", path.display())]
+    BadConfig { path: PathBuf, reason: String },
+    #[error("{}: an architecture this vsearch does not know: {name}", path.display())]
+    UnknownArchitecture { path: PathBuf, name: String },
+    #[error("{}: the weights are missing", path.display())]
+    NoWeights { path: PathBuf },
+    #[error("{}: weights in a pickle can run code when they are read; only safetensors are", path.display())]
+    Pickle { path: PathBuf },
+    #[error("{}: not a whole safetensors file: {reason}", path.display())]
+    BadWeights { path: PathBuf, reason: String },
+    #[error("{}: the tensor {name} is missing", path.display())]
+    MissingTensor { path: PathBuf, name: String },
+    #[error("{}: the tensor {name} has the shape {found:?}, the config wants {expected:?}", path.display())]
+    WrongShape {
+        path: PathBuf,
+        name: String,
+        expected: Vec<usize>,
+        found: Vec<usize>,
+    },
+    #[error("{}: the tokenizer has {found} tokens, the model {expected}", dir.display())]
+    Tokenizer {
+        dir: PathBuf,
+        found: usize,
+        expected: usize,
+    },
+    #[error("the model failed: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+/// A CLIP model.
+pub struct Clip {
+    name: String,
+    fingerprint: String,
+    config: Config,
+    preprocess: Preprocess,
+    vision: VisionTower,
+    text: TextTower,
+    tokenizer: ClipTokenizer,
+    logit_scale: f32,
+}
+
+enum VisionTower {
+    Vit(Vit),
+    ResNet(ResNet),
+}
+
+impl Clip {
+    /// Loads the model in `dir`; its name is the folder's whole path, which opens it again.
+    pub fn open(dir: &Path) -> Result<Self, ClipError> {
+        let config = Config::read(dir)?;
+        let weights = Weights::open(&config.weights)?;
+        let vision = match config.vision {
+            Vision::Vit { patch, tower } => {
+                VisionTower::Vit(Vit::load(&weights, &config, patch, tower)?)
+            }
+            Vision::ResNet {
+                blocks,
+                width,
+                heads,
+            } => {
+                let (size, dim) = (config.image_size, config.dim);
+                VisionTower::ResNet(ResNet::load(&weights, blocks, width, heads, size, dim)?)
+            }
+        };
+        let tokenizer = ClipTokenizer::new();
+        if tokenizer.len() != config.vocabulary {
+            return Err(ClipError::Tokenizer {
+                dir: dir.into(),
+                found: tokenizer.len(),
+                expected: config.vocabulary,
+            });
+        }
+        let whole = dir.canonicalize().unwrap_or_else(|_| dir.into());
+        Ok(Self {
+            name: whole.to_string_lossy().into_owned(),
+            fingerprint: fingerprint(&config)?,
+            preprocess: Preprocess::new(config.image_size, config.mean, config.std),
+            vision,
+            text: TextTower::load(&weights, &config)?,
+            tokenizer,
+            // Learned as a logarithm; 1/temperature.
+            logit_scale: weights.scalar("logit_scale")?.exp(),
+            config,
+        })
+    }
+
+    /// What a cosine is multiplied with before a softmax over labels.
+    pub fn logit_scale(&self) -> f32 {
+        self.logit_scale
+    }
+
+    fn embed_tensor(&self, images: &Tensor) -> CandleResult<Tensor> {
+        match &self.vision {
+            VisionTower::Vit(vit) => vit.forward(images),
+            VisionTower::ResNet(resnet) => resnet.forward(images),
+        }
+    }
+}
+
+/// BLAKE3 over weights and config.
+fn fingerprint(config: &Config) -> Result<String, ClipError> {
+    let mut hasher = blake3::Hasher::new();
+    let hashed = hasher.update_reader(std::fs::File::open(&config.weights).map_err(|cause| {
+        ClipError::Unreadable {
+            path: config.weights.clone(),
+            cause,
+        }
+    })?);
+    hashed.map_err(|cause| ClipError::Unreadable {
+        path: config.weights.clone(),
+        cause,
+    })?;
+    let shape = Config {
+        weights: PathBuf::new(),
+        ..config.clone()
+    };
+    hasher.update(format!("{shape:?}").as_bytes());
+    Ok(hasher.finalize().to_hex()[..32].to_owned())
+}
+
+impl Embedder for Clip {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn dim(&self) -> usize {
+        self.config.dim
+    }
+
+    fn batch_size(&self) -> usize {
+        BATCH
+    }
+
+    fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError> {
+        let side = self.config.image_size;
+        let mut values = Vec::with_capacity(images.len() * 3 * side * side);
+        for image in images {
+            self.preprocess.append(image, &mut values)?;
+        }
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = Tensor::from_vec(values, (images.len(), 3, side, side), &CPU)?;
+        let vectors = self.embed_tensor(&batch)?.to_vec2::<f32>()?;
+        vectors
+            .into_iter()
+            .map(|v| Embedding::normalised(v).ok_or(EmbedError::NoDirection))
+            .collect()
+    }
+
+    fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError> {
+        if text.trim().is_empty() {
+            return Err(EmbedError::EmptyText);
+        }
+        let ids = self.tokenizer.encode(text, self.config.context)?;
+        Embedding::normalised(self.text.forward(&ids)?).ok_or(EmbedError::NoDirection)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! CLIP's preprocessing: shortest side to the model's size by antialiased bicubic, centre crop,
+//! per-channel mean and deviation. As torchvision's `Resize` and `CenterCrop` over Pillow.
+
+use fast_image_resize as fir;
+
+use super::EmbedError;
+use crate::types::Pixels;
+
+pub(super) struct Preprocess {
+    side: usize,
+    mean: [f32; 3],
+    std: [f32; 3],
+}
+
+impl Preprocess {
+    pub(super) fn new(side: usize, mean: [f32; 3], std: [f32; 3]) -> Self {
+        Self { side, mean, std }
+    }
+
+    /// Appends `3 * side * side` values, one channel after the other.
+    pub(super) fn append(&self, image: &Pixels, to: &mut Vec<f32>) -> Result<(), EmbedError> {
+        let cropped = self.resized(image)?;
+        for channel in 0..3 {
+            let (mean, std) = (self.mean[channel], self.std[channel]);
+            let values = cropped.chunks_exact(3).map(|rgb| rgb[channel]);
+            to.extend(values.map(|v| (f32::from(v) / 255.0 - mean) / std));
+        }
+        Ok(())
+    }
+
+    /// `side * side * 3` bytes.
+    pub(super) fn resized(&self, image: &Pixels) -> Result<Vec<u8>, EmbedError> {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let short = width.min(height);
+        // torchvision truncates the long side.
+        let (w, h) = (self.side * width / short, self.side * height / short);
+        // Pillow rounds to bytes between its two passes, the horizontal one first.
+        let wide = bicubic(image.rgb(), (width, height), (w, height))?;
+        let whole = bicubic(&wide, (w, height), (w, h))?;
+        let (left, top) = (half(w - self.side), half(h - self.side));
+        let rows = whole.chunks_exact(w * 3).skip(top).take(self.side);
+        Ok(rows
+            .flat_map(|row| &row[left * 3..(left + self.side) * 3])
+            .copied()
+            .collect())
+    }
+}
+
+/// Antialiased bicubic: Catmull-Rom widened by the scale, as Pillow's BICUBIC.
+fn bicubic(rgb: &[u8], from: (usize, usize), to: (usize, usize)) -> Result<Vec<u8>, EmbedError> {
+    let kind = fir::PixelType::U8x3;
+    let source = fir::images::ImageRef::new(from.0 as u32, from.1 as u32, rgb, kind)
+        .expect("the pixels fill their size");
+    let mut target = fir::images::Image::new(to.0 as u32, to.1 as u32, kind);
+    let filter = fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom);
+    let options = fir::ResizeOptions::new().resize_alg(filter);
+    fir::Resizer::new().resize(&source, &mut target, &options)?;
+    Ok(target.into_vec())
+}
+
+/// Half of `n`, ties to the even number, as Python's `round` does for torchvision.
+fn half(n: usize) -> usize {
+    n / 2 + usize::from(n % 4 == 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_round_as_pythons_do() {
+        // [int(round(n / 2.0)) for n in range(8)]
+        let halves: Vec<usize> = (0..8).map(half).collect();
+        assert_eq!(halves, [0, 0, 1, 2, 2, 2, 3, 4]);
+    }
+
+    #[test]
+    fn the_centre_of_a_wide_picture_is_kept() {
+        let row = (0..8u8).flat_map(|x| [x * 30; 3]);
+        let wide = Pixels::new(8, 4, row.collect::<Vec<u8>>().repeat(4)).unwrap();
+        let preprocess = Preprocess::new(4, [0.0; 3], [1.0; 3]);
+        let mut values = Vec::new();
+        preprocess.append(&wide, &mut values).unwrap();
+        let expected: Vec<f32> = [60.0, 90.0, 120.0, 150.0].map(|v| v / 255.0).repeat(12);
+        assert_eq!(values, expected);
+    }
+}

@@ -1,0 +1,199 @@
+//! The pre-norm transformer both towers are made of (Radford et al. 2019; Dosovitskiy et al.
+//! 2021).
+
+use candle_core::{D, Result as CandleResult, Tensor};
+use candle_nn::ops::softmax_last_dim;
+use candle_nn::{LayerNorm, Module};
+
+use super::ClipError;
+use super::config::{Activation, Layout, Tower};
+use super::weights::Weights;
+
+pub(super) const NORM_EPS: f64 = 1e-5;
+
+/// `x Wᵀ + b`; the weight lies as `[out, in]`.
+pub(super) struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    pub(super) fn load(w: &Weights, name: &str, from: usize, to: usize) -> Result<Self, ClipError> {
+        Ok(Self {
+            weight: w.tensor(&format!("{name}.weight"), &[to, from])?,
+            bias: w.tensor(&format!("{name}.bias"), &[to])?,
+        })
+    }
+
+    /// `[…, in]` → `[…, out]`.
+    pub(super) fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
+        let mut shape = x.dims().to_vec();
+        let width = shape.pop().unwrap_or(0);
+        let rows: usize = shape.iter().product();
+        let y = x.reshape((rows, width))?.matmul(&self.weight.t()?)?;
+        shape.push(self.weight.dim(0)?);
+        y.broadcast_add(&self.bias)?.reshape(shape)
+    }
+}
+
+pub(super) fn layer_norm(w: &Weights, name: &str, width: usize) -> Result<LayerNorm, ClipError> {
+    let weight = w.tensor(&format!("{name}.weight"), &[width])?;
+    let bias = w.tensor(&format!("{name}.bias"), &[width])?;
+    Ok(LayerNorm::new(weight, bias, NORM_EPS))
+}
+
+/// A stack of blocks of which one row is read in the end.
+pub(super) struct Transformer {
+    blocks: Vec<Block>,
+}
+
+struct Block {
+    ln_1: LayerNorm,
+    /// Query, key and value in one product.
+    qkv: Linear,
+    out: Linear,
+    ln_2: LayerNorm,
+    fc: Linear,
+    proj: Linear,
+    activation: Activation,
+    heads: usize,
+}
+
+impl Transformer {
+    /// `prefix` ends before the number of the block.
+    pub(super) fn load(
+        w: &Weights,
+        prefix: &str,
+        layout: Layout,
+        tower: Tower,
+        activation: Activation,
+    ) -> Result<Self, ClipError> {
+        let blocks = (0..tower.layers)
+            .map(|i| Block::load(w, &format!("{prefix}.{i}"), layout, tower, activation))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { blocks })
+    }
+
+    /// `x`: `[n, tokens, width]`. Returns row `row` of the last block, `[n, width]`: the one that
+    /// is read, so of the last block only that one is computed. `mask` is added to the scores,
+    /// `[tokens, tokens]`.
+    pub(super) fn forward_row(
+        &self,
+        x: &Tensor,
+        row: usize,
+        mask: Option<&Tensor>,
+    ) -> CandleResult<Tensor> {
+        let mut x = x.clone();
+        let Some((last, blocks)) = self.blocks.split_last() else {
+            return x.narrow(1, row, 1)?.squeeze(1);
+        };
+        for block in blocks {
+            x = block.forward(&x, None, mask)?;
+        }
+        let mask = mask.map(|m| m.narrow(0, row, 1)).transpose()?;
+        last.forward(&x, Some(row), mask.as_ref())?.squeeze(1)
+    }
+}
+
+impl Block {
+    fn load(
+        w: &Weights,
+        name: &str,
+        layout: Layout,
+        tower: Tower,
+        activation: Activation,
+    ) -> Result<Self, ClipError> {
+        let (width, mlp) = (tower.width, tower.mlp_width);
+        let part = |p: &str| format!("{name}.{p}");
+        let linear = |p: &str, from, to| Linear::load(w, &part(p), from, to);
+        let norm = |p: &str| layer_norm(w, &part(p), width);
+        let (qkv, names) = match layout {
+            Layout::OpenClip => {
+                let qkv = Linear {
+                    weight: w.tensor(&part("attn.in_proj_weight"), &[3 * width, width])?,
+                    bias: w.tensor(&part("attn.in_proj_bias"), &[3 * width])?,
+                };
+                (
+                    qkv,
+                    ["ln_1", "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj"],
+                )
+            }
+            Layout::Transformers => {
+                let [q, k, v] =
+                    ["q", "k", "v"].map(|n| linear(&format!("self_attn.{n}_proj"), width, width));
+                let (q, k, v) = (q?, k?, v?);
+                let qkv = Linear {
+                    weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
+                    bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
+                };
+                let names = [
+                    "layer_norm1",
+                    "self_attn.out_proj",
+                    "layer_norm2",
+                    "mlp.fc1",
+                    "mlp.fc2",
+                ];
+                (qkv, names)
+            }
+        };
+        Ok(Self {
+            ln_1: norm(names[0])?,
+            qkv,
+            out: linear(names[1], width, width)?,
+            ln_2: norm(names[2])?,
+            fc: linear(names[3], width, mlp)?,
+            proj: linear(names[4], mlp, width)?,
+            activation,
+            heads: tower.heads,
+        })
+    }
+
+    /// `[n, tokens, width]` → the same, or `[n, 1, width]` where only `row` is wanted.
+    fn forward(
+        &self,
+        x: &Tensor,
+        row: Option<usize>,
+        mask: Option<&Tensor>,
+    ) -> CandleResult<Tensor> {
+        let attended = self.attend(&self.ln_1.forward(x)?, row, mask)?;
+        let x = match row {
+            Some(row) => x.narrow(1, row, 1)?,
+            None => x.clone(),
+        };
+        let x = (x + self.out.forward(&attended)?)?;
+        let wide = self.fc.forward(&self.ln_2.forward(&x)?)?;
+        let wide = match self.activation {
+            Activation::QuickGelu => (&wide * candle_nn::ops::sigmoid(&(&wide * 1.702)?)?)?,
+            Activation::Gelu => wide.gelu_erf()?,
+        };
+        x + self.proj.forward(&wide)?
+    }
+
+    fn attend(
+        &self,
+        x: &Tensor,
+        row: Option<usize>,
+        mask: Option<&Tensor>,
+    ) -> CandleResult<Tensor> {
+        let (n, tokens, width) = x.dims3()?;
+        let head = width / self.heads;
+        let qkv = self
+            .qkv
+            .forward(x)?
+            .reshape((n, tokens, 3, self.heads, head))?;
+        let qkv = qkv.permute((2, 0, 3, 1, 4))?.contiguous()?;
+        let mut q = qkv.get(0)?;
+        if let Some(row) = row {
+            q = q.narrow(2, row, 1)?.contiguous()?;
+        }
+        let (k, v) = (qkv.get(1)?, qkv.get(2)?);
+        let scale = 1.0 / (head as f64).sqrt();
+        let mut scores = ((q * scale)?).matmul(&k.transpose(D::Minus2, D::Minus1)?)?;
+        if let Some(mask) = mask {
+            scores = scores.broadcast_add(mask)?;
+        }
+        let mixed = softmax_last_dim(&scores)?.matmul(&v)?;
+        let rows = mixed.dim(2)?;
+        mixed.transpose(1, 2)?.reshape((n, rows, width))
+    }
+}
