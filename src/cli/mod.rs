@@ -21,6 +21,7 @@ mod query;
 mod remove;
 mod status;
 mod stop;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -1,21 +1,20 @@
 //! Frames of hits: as JPEG files, or inline in a terminal that can show pictures.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal};
+use std::io::BufWriter;
 use std::path::Path;
 
+use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, RgbImage};
 
 use super::failure::Failure;
 use super::output::{print, shown};
+use super::terminal::Protocol;
 use crate::media::frame_at;
 use crate::types::Hit;
 
 const JPEG_QUALITY: u8 = 88;
 const MAX_STEM_BYTES: usize = 200;
-/// Width of an inline picture, in terminal cells.
-const INLINE_WIDTH: u32 = 48;
 
 /// Writes each hit's frame to `folder`, named by rank, video and time. A frame that cannot be
 /// read any more is named and left out. Returns how many were written.
@@ -62,35 +61,21 @@ fn file_name(hit: &Hit) -> String {
 
 /// Prints each hit's frame below a line naming it.
 pub(super) fn show(hits: &[Hit]) -> Result<(), Failure> {
-    let can = std::io::stdout().is_terminal() && terminal_shows_pictures();
-    if !can {
-        return Err(Failure::new("this terminal shows no pictures")
-            .hint("write them to files instead: --thumbnails DIR"));
-    }
-    let config = viuer::Config {
-        width: Some(INLINE_WIDTH),
-        absolute_offset: false,
-        ..viuer::Config::default()
+    let Some(protocol) = Protocol::of_stdout() else {
+        return Err(Failure::new("this terminal is not known to show pictures")
+            .hint("write them to files instead: --thumbnails DIR")
+            .hint("or, if it does, name how: VSEARCH_PICTURES=kitty, iterm2 or sixel"));
     };
     for hit in hits {
         let Some(frame) = frame(hit) else { continue };
-        print(&format!(
-            "{:>3}  {}  {}\n",
-            hit.rank,
-            shown(&hit.video),
-            hit.timecode
-        ))?;
-        viuer::print(&DynamicImage::ImageRgb8(frame), &config)
-            .map_err(|e| Failure::new(format!("the terminal took no picture: {e}")))?;
+        let video = shown(&hit.video);
+        print(&format!("{:>3}  {video}  {}\n", hit.rank, hit.timecode))?;
+        match protocol.encode(frame) {
+            Ok(picture) => print(&picture)?,
+            Err(e) => note!("no picture for hit {}: {e}", hit.rank),
+        }
     }
     Ok(())
-}
-
-/// Asks the terminal, by escape sequences.
-fn terminal_shows_pictures() -> bool {
-    viuer::get_kitty_support() != viuer::KittySupport::None
-        || viuer::is_iterm_supported()
-        || viuer::is_sixel_supported()
 }
 
 fn frame(hit: &Hit) -> Option<RgbImage> {

@@ -9,7 +9,7 @@ use super::ClipError;
 
 /// OpenAI's own normalisation (Radford et al. 2021); configs that give none mean these.
 const OPENAI_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 /// Channels of one attention head in every published image tower.
 const HEAD_WIDTH: usize = 64;
 
@@ -179,7 +179,7 @@ fn from_open_clip(file: OpenClipFile, path: &Path) -> Result<Config, ClipError> 
         vision_cfg: v,
         text_cfg: t,
     } = file.model_cfg;
-    for other in [&v.timm_model_name, &t.hf_model_name].into_iter().flatten() {
+    if let Some(other) = v.timm_model_name.as_ref().or(t.hf_model_name.as_ref()) {
         return Err(ClipError::UnknownArchitecture {
             path: path.into(),
             name: other.clone(),
