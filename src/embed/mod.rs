@@ -97,3 +97,8 @@ pub fn open_model(name: &str) -> Result<Box<dyn Embedder>, EmbedError> {
         _ => Err(EmbedError::UnknownModel { name: name.into() }),
     }
 }
+
+/// A model's raw vector, of length 1.
+fn normalised(values: Vec<f32>) -> Result<Embedding, EmbedError> {
+    Embedding::normalised(values).ok_or(EmbedError::NoDirection)
+}

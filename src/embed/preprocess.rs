@@ -1,21 +1,22 @@
-//! Pixels → the size a model takes.
+//! Resizing as the models' authors do it.
 
 use fast_image_resize as fir;
 
 use super::EmbedError;
-use crate::types::Pixels;
 
-/// Resizes to `side` x `side` without keeping the aspect, so that all of the frame is seen.
-/// Bicubic with antialiasing: Catmull-Rom widened by the scale, as Pillow's BICUBIC.
-///
-/// Returns `side * side * 3` bytes.
-pub(super) fn squash(pixels: &Pixels, side: u32) -> Result<Vec<u8>, EmbedError> {
+/// Antialiased bicubic: Catmull-Rom widened by the scale, as Pillow's BICUBIC. Sizes are width
+/// and height; `rgb` holds 3 bytes for each pixel of `from`, the answer for each of `to`.
+pub(super) fn bicubic(
+    rgb: &[u8],
+    from: (usize, usize),
+    to: (usize, usize),
+) -> Result<Vec<u8>, EmbedError> {
     let kind = fir::PixelType::U8x3;
-    let from = fir::images::ImageRef::new(pixels.width(), pixels.height(), pixels.rgb(), kind)
-        .expect("Pixels hold width * height * 3 bytes");
-    let mut to = fir::images::Image::new(side, side, kind);
-    let bicubic = fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom);
-    let options = fir::ResizeOptions::new().resize_alg(bicubic);
-    fir::Resizer::new().resize(&from, &mut to, &options)?;
-    Ok(to.into_vec())
+    let source = fir::images::ImageRef::new(from.0 as u32, from.1 as u32, rgb, kind)
+        .expect("the pixels fill their size");
+    let mut target = fir::images::Image::new(to.0 as u32, to.1 as u32, kind);
+    let filter = fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom);
+    let options = fir::ResizeOptions::new().resize_alg(filter);
+    fir::Resizer::new().resize(&source, &mut target, &options)?;
+    Ok(target.into_vec())
 }

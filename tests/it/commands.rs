@@ -41,6 +41,17 @@ impl Vsearch {
         (status.code().unwrap_or(-1), text(stdout), text(stderr))
     }
 
+    /// Rows of a table of the library's catalogue; 0 while there is none.
+    fn rows(&self, of: &str) -> i64 {
+        let path = self.dir.path().join("library/catalog.sqlite");
+        let count =
+            rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+                .and_then(|db| {
+                    db.query_row(&format!("SELECT count(*) FROM {of}"), [], |r| r.get(0))
+                });
+        count.unwrap_or(0)
+    }
+
     /// Runs it, wants success, and returns its JSON lines.
     pub fn json(&self, args: &[&str]) -> Vec<Value> {
         let (code, out, err) = self.run(args);
@@ -49,6 +60,17 @@ impl Vsearch {
             .map(|l| serde_json::from_str(l).unwrap())
             .collect()
     }
+}
+
+/// Waits for what another process is about to do.
+fn wait_until(done: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("it did not happen within a minute");
 }
 
 /// Two clips of different length and picture.
@@ -238,7 +260,7 @@ fn ctrl_c_keeps_what_was_committed() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    wait_until(|| v.rows("moments") > 0);
     let pid = child.id().to_string();
     assert!(
         Command::new("kill")
@@ -272,7 +294,7 @@ fn an_interrupted_second_reading_leaves_the_first() {
         .command(&["index", "footage", "--every", "0.2"])
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    wait_until(|| v.rows("videos WHERE indexed_at IS NULL") > 0);
     let pid = child.id().to_string();
     // While one writes another cannot, and says so.
     let (code, _, err) = v.run(&["index", "footage"]);

@@ -19,7 +19,7 @@ use candle_core::{D, Tensor};
 use self::efficientnet::EfficientNetLite0;
 use self::sentence::SentenceEncoder;
 use self::weights::Weights;
-use super::preprocess::squash;
+use super::preprocess::bicubic;
 use super::{EmbedError, Embedder, ModelCard};
 use crate::types::{Embedding, Pixels};
 
@@ -114,20 +114,14 @@ impl Embedder for Builtin {
             return Ok(Vec::new());
         }
         let side = self.image_side()?;
-        let squashed: Vec<Vec<u8>> = images
-            .iter()
-            .map(|p| squash(p, efficientnet::SIDE as u32))
-            .collect::<Result<_, _>>()?;
+        let squashed: Vec<Vec<u8>> = images.iter().map(squash).collect::<Result<_, _>>()?;
         let logits = side.classifier.logits(&squashed)?;
         let probabilities = candle_nn::ops::softmax(&logits, D::Minus1)?.to_vec2::<f32>()?;
         let weights: Vec<f32> = probabilities.into_iter().flat_map(keep_top).collect();
         let weights =
             Tensor::from_vec(weights, (images.len(), side.classes.dim(0)?), &weights::CPU)?;
         let vectors = weights.matmul(&side.classes)?.to_vec2::<f32>()?;
-        vectors
-            .into_iter()
-            .map(|v| Embedding::normalised(v).ok_or(EmbedError::NoDirection))
-            .collect()
+        vectors.into_iter().map(super::normalised).collect()
     }
 
     fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError> {
@@ -135,8 +129,14 @@ impl Embedder for Builtin {
             return Err(EmbedError::EmptyText);
         }
         let vector = self.text_side()?.encode(text)?;
-        Embedding::normalised(vector).ok_or(EmbedError::NoDirection)
+        super::normalised(vector)
     }
+}
+
+/// The whole frame in the network's square, its aspect given up.
+fn squash(pixels: &Pixels) -> Result<Vec<u8>, EmbedError> {
+    let from = (pixels.width() as usize, pixels.height() as usize);
+    bicubic(pixels.rgb(), from, (efficientnet::SIDE, efficientnet::SIDE))
 }
 
 /// Sets all but the [`TOP_CLASSES`] greatest to zero.

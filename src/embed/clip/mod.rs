@@ -187,10 +187,7 @@ impl Embedder for Clip {
         }
         let batch = Tensor::from_vec(values, (images.len(), 3, side, side), &CPU)?;
         let vectors = self.embed_tensor(&batch)?.to_vec2::<f32>()?;
-        vectors
-            .into_iter()
-            .map(|v| Embedding::normalised(v).ok_or(EmbedError::NoDirection))
-            .collect()
+        vectors.into_iter().map(super::normalised).collect()
     }
 
     fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError> {
@@ -198,7 +195,7 @@ impl Embedder for Clip {
             return Err(EmbedError::EmptyText);
         }
         let ids = self.tokenizer.encode(text, self.config.context)?;
-        Embedding::normalised(self.text.forward(&ids)?).ok_or(EmbedError::NoDirection)
+        super::normalised(self.text.forward(&ids)?)
     }
 }
 

@@ -1,8 +1,7 @@
 //! CLIP's preprocessing: shortest side to the model's size by antialiased bicubic, centre crop,
 //! per-channel mean and deviation. As torchvision's `Resize` and `CenterCrop` over Pillow.
 
-use fast_image_resize as fir;
-
+use super::super::preprocess::bicubic;
 use super::EmbedError;
 use crate::types::Pixels;
 
@@ -44,18 +43,6 @@ impl Preprocess {
             .copied()
             .collect())
     }
-}
-
-/// Antialiased bicubic: Catmull-Rom widened by the scale, as Pillow's BICUBIC.
-fn bicubic(rgb: &[u8], from: (usize, usize), to: (usize, usize)) -> Result<Vec<u8>, EmbedError> {
-    let kind = fir::PixelType::U8x3;
-    let source = fir::images::ImageRef::new(from.0 as u32, from.1 as u32, rgb, kind)
-        .expect("the pixels fill their size");
-    let mut target = fir::images::Image::new(to.0 as u32, to.1 as u32, kind);
-    let filter = fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom);
-    let options = fir::ResizeOptions::new().resize_alg(filter);
-    fir::Resizer::new().resize(&source, &mut target, &options)?;
-    Ok(target.into_vec())
 }
 
 /// Half of `n`, ties to the even number, as Python's `round` does for torchvision.
