@@ -24,7 +24,7 @@ pub(super) struct EmbedArgs {
     /// A picture file (JPEG, PNG, WebP, BMP, GIF, TIFF)
     #[arg(long, value_name = "FILE", group = "input")]
     image: Option<PathBuf>,
-    /// Model to embed with
+    /// Model to embed with: a name, or the folder of a CLIP model
     #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
     model: String,
 }

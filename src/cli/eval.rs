@@ -32,7 +32,7 @@ pub(super) struct EvalArgs {
     /// Folder of the videos it names
     #[arg(long, value_name = "DIR")]
     videos: PathBuf,
-    /// Model to measure
+    /// Model to measure: a name, or the folder of a CLIP model
     #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
     model: String,
     /// Print JSON Lines: one for each query, then {"summary":…}

@@ -40,7 +40,8 @@ pub(super) struct IndexArgs {
     /// Look at keyframes only
     #[arg(long)]
     keyframes: bool,
-    /// Model to embed with [default: the library's own, else builtin]
+    /// Model to embed with: a name, or the folder of a CLIP model [default: the library's own, else
+    /// builtin]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
 }

@@ -37,7 +37,7 @@ pub(super) struct QueryArgs {
     /// Look only in videos whose path or name matches; `*` also crosses folders
     #[arg(long = "in", value_name = "GLOB")]
     within: Option<String>,
-    /// Model to query with [default: the library's own]
+    /// Model to query with: a name, or the folder of a CLIP model [default: the library's own]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// List hits below the confidence level too (there is no such level yet)
