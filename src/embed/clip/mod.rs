@@ -4,6 +4,7 @@
 //! or of transformers, from safetensors only.
 
 mod config;
+mod fused;
 mod preprocess;
 mod resnet;
 mod text;

@@ -1,12 +1,12 @@
 //! The pre-norm transformer both towers are made of (Radford et al. 2019; Dosovitskiy et al.
 //! 2021).
 
-use candle_core::{D, Result as CandleResult, Tensor};
-use candle_nn::ops::softmax_last_dim;
+use candle_core::{Result as CandleResult, Tensor};
 use candle_nn::{LayerNorm, Module};
 
 use super::ClipError;
 use super::config::{Activation, Layout, Tower};
+use super::fused::{activate, add_bias, add_residual, scaled_softmax};
 use super::weights::Weights;
 
 pub(super) const NORM_EPS: f64 = 1e-5;
@@ -27,12 +27,17 @@ impl Linear {
 
     /// `[…, in]` → `[…, out]`.
     pub(super) fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
+        add_bias(self.product(x)?, &self.bias)
+    }
+
+    /// The same without the bias, which the step that follows adds.
+    fn product(&self, x: &Tensor) -> CandleResult<Tensor> {
         let mut shape = x.dims().to_vec();
         let width = shape.pop().unwrap_or(0);
         let rows: usize = shape.iter().product();
         let y = x.reshape((rows, width))?.matmul(&self.weight.t()?)?;
         shape.push(self.weight.dim(0)?);
-        y.broadcast_add(&self.bias)?.reshape(shape)
+        y.reshape(shape)
     }
 }
 
@@ -160,13 +165,10 @@ impl Block {
             Some(row) => x.narrow(1, row, 1)?,
             None => x.clone(),
         };
-        let x = (x + self.out.forward(&attended)?)?;
-        let wide = self.fc.forward(&self.ln_2.forward(&x)?)?;
-        let wide = match self.activation {
-            Activation::QuickGelu => (&wide * candle_nn::ops::sigmoid(&(&wide * 1.702)?)?)?,
-            Activation::Gelu => wide.gelu_erf()?,
-        };
-        x + self.proj.forward(&wide)?
+        let x = add_residual(self.out.product(&attended)?, &self.out.bias, &x)?;
+        let wide = self.fc.product(&self.ln_2.forward(&x)?)?;
+        let wide = activate(wide, &self.fc.bias, self.activation)?;
+        add_residual(self.proj.product(&wide)?, &self.proj.bias, &x)
     }
 
     fn attend(
@@ -177,23 +179,26 @@ impl Block {
     ) -> CandleResult<Tensor> {
         let (n, tokens, width) = x.dims3()?;
         let head = width / self.heads;
+        let scale = 1.0 / (head as f32).sqrt();
         let qkv = self
             .qkv
             .forward(x)?
             .reshape((n, tokens, 3, self.heads, head))?;
-        let qkv = qkv.permute((2, 0, 3, 1, 4))?.contiguous()?;
-        let mut q = qkv.get(0)?;
-        if let Some(row) = row {
-            q = q.narrow(2, row, 1)?.contiguous()?;
-        }
-        let (k, v) = (qkv.get(1)?, qkv.get(2)?);
-        let scale = 1.0 / (head as f64).sqrt();
-        let mut scores = ((q * scale)?).matmul(&k.transpose(D::Minus2, D::Minus1)?)?;
-        if let Some(mask) = mask {
-            scores = scores.broadcast_add(mask)?;
-        }
-        let mixed = softmax_last_dim(&scores)?.matmul(&v)?;
-        let rows = mixed.dim(2)?;
-        mixed.transpose(1, 2)?.reshape((n, rows, width))
+        // One picture at a time: the products read queries, keys and values where they lie.
+        let attended = (0..n).map(|i| {
+            let part = |p| qkv.get(i)?.narrow(1, p, 1)?.squeeze(1)?.transpose(0, 1);
+            let (mut q, k, v) = (part(0)?, part(1)?, part(2)?);
+            if let Some(row) = row {
+                q = q.narrow(1, row, 1)?;
+            }
+            let mut scores = q.matmul(&k.t()?)?;
+            if let Some(mask) = mask {
+                scores = scores.broadcast_add(mask)?;
+            }
+            let mixed = scaled_softmax(scores, scale)?.matmul(&v)?;
+            let rows = mixed.dim(1)?;
+            mixed.transpose(0, 1)?.reshape((1, rows, width))
+        });
+        Tensor::cat(&attended.collect::<CandleResult<Vec<_>>>()?, 0)
     }
 }

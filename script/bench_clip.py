@@ -1,0 +1,81 @@
+"""The comparison behind script/bench-clip: vsearch, ONNX Runtime and PyTorch, in turns."""
+import json, subprocess, sys, tempfile, time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import open_clip
+import torch
+
+import clip_reference
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 3
+BATCHES = (1, 4, 16)
+SENTENCE = "a person in blue riding a bicycle"  # as in benches/embed.rs
+
+
+def rate(seconds, work, count):
+    work()
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        work()
+        done += count
+    return done / (time.perf_counter() - start)
+
+
+def our_rates(seconds, model, *rest):
+    command = ["cargo", "bench", "--quiet", "--locked", "--bench", "embed", "--", str(model), str(seconds), *rest]
+    out = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return json.loads(out.strip().splitlines()[-1])
+
+
+class Image(torch.nn.Module):
+    def __init__(self, clip):
+        super().__init__()
+        self.clip = clip
+
+    def forward(self, x):
+        return self.clip.encode_image(x)
+
+
+def main():
+    seconds = int(sys.argv[1])
+    torch.manual_seed(7)
+    with tempfile.TemporaryDirectory() as tmp, torch.inference_mode():
+        folder = Path(tmp) / "ViT-B-32"
+        config = open_clip.get_model_config(clip_reference.OPENAI["ViT-B-32"])
+        clip_reference.from_open_clip(config, folder)
+        threads = our_rates(1, folder)["workers"]
+        torch.set_num_threads(threads)
+        clip = open_clip.model.CLIP(**config).eval()
+        tokenizer = open_clip.get_tokenizer("ViT-B-32")
+        with torch.no_grad():
+            torch.onnx.export(Image(clip), torch.zeros(1, 3, 224, 224), folder / "image.onnx", dynamo=False,
+                              input_names=["x"], dynamic_axes={"x": {0: "n"}}, opset_version=17)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(folder / "image.onnx", options, providers=["CPUExecutionProvider"])
+        noise = {b: torch.randn(b, 3, 224, 224) for b in BATCHES}
+        ours, ort, pt, our_text, pt_text = [], [], [], [], []
+        for _ in range(ROUNDS):
+            line = our_rates(seconds, folder)
+            ours.append(line["images_per_second"])
+            our_text.append(line["texts_per_second"])
+            part = seconds / len(BATCHES)
+            ort.append(max(rate(part, lambda: session.run(None, {"x": x.numpy()}), b) for b, x in noise.items()))
+            pt.append(max(rate(part, lambda: clip.encode_image(x), b) for b, x in noise.items()))
+            pt_text.append(rate(seconds, lambda: clip.encode_text(tokenizer([SENTENCE])), 1))
+    middle = lambda rates: sorted(rates)[len(rates) // 2]
+    runs = lambda rates: ", ".join(f"{r:.1f}" for r in rates)
+    print(f"ViT-B/32, f32, {threads} threads each; the others at the best of batches of {', '.join(map(str, BATCHES))}")
+    print(f"vsearch: {middle(ours):.1f} images/s (runs: {runs(ours)}), preprocessing included, batches of {line['batch']}")
+    print(f"ONNX Runtime {onnxruntime.__version__}: {middle(ort):.1f} images/s (runs: {runs(ort)})")
+    print(f"PyTorch {torch.__version__}: {middle(pt):.1f} images/s (runs: {runs(pt)})")
+    print(f"images, vsearch / ONNX Runtime: {middle(ours) / middle(ort):.2f}, vsearch / PyTorch: {middle(ours) / middle(pt):.2f}")
+    print(f"sentences one by one: vsearch {middle(our_text):.1f}/s, open_clip {middle(pt_text):.1f}/s, "
+          f"ratio {middle(our_text) / middle(pt_text):.1f}")
+
+
+if __name__ == "__main__":
+    main()
