@@ -50,9 +50,11 @@ def main():
         torch.set_num_threads(threads)
         clip = open_clip.model.CLIP(**config).eval()
         tokenizer = open_clip.get_tokenizer("ViT-B-32")
+        torch.backends.mha.set_fastpath_enabled(False)  # ONNX has no such operator
         with torch.no_grad():
             torch.onnx.export(Image(clip), torch.zeros(1, 3, 224, 224), folder / "image.onnx", dynamo=False,
                               input_names=["x"], dynamic_axes={"x": {0: "n"}}, opset_version=17)
+        torch.backends.mha.set_fastpath_enabled(True)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(folder / "image.onnx", options, providers=["CPUExecutionProvider"])

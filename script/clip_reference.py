@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCES = ["a photo of a white car", "two people riding bicycles at night, in the rain!", "x"]
+CHINESE_SENTENCES = ["\u7a7f\u7740\u84dd\u8272\u4e0a\u8863\u9a91\u81ea\u884c\u8f66\u7684\u4eba", "\u767d\u8272\u7684 BMW, 3 cars", "\u4eba"]
 OPENAI = {
     "ViT-B-32": "ViT-B-32-quickgelu", "ViT-B-16": "ViT-B-16-quickgelu", "ViT-L-14": "ViT-L-14-quickgelu",
     "ViT-L-14-336": "ViT-L-14-336-quickgelu", "RN50": "RN50-quickgelu", "RN101": "RN101-quickgelu",
@@ -83,11 +84,11 @@ def preprocess(size):
 
 
 @torch.no_grad()
-def vectors(image_features, text_features, size):
+def vectors(image_features, text_features, size, tokenizer=None, sentences=SENTENCES):
     unit = lambda v: (v / v.norm(dim=-1, keepdim=True))[0].double().numpy()
     image = unit(image_features(preprocess(size)(picture())[None]))
-    tokenizer = open_clip.get_tokenizer("ViT-B-32")
-    return image, [unit(text_features(tokenizer([s]))) for s in SENTENCES]
+    tokenizer = tokenizer or open_clip.get_tokenizer("ViT-B-32")
+    return image, [unit(text_features(tokenizer([s]))) for s in sentences]
 
 
 def from_open_clip(cfg, dir):
@@ -118,6 +119,30 @@ def from_transformers(cfg, dir):
     return vectors(image, text, config["vision_config"]["image_size"]), tensors
 
 
+def from_chinese_clip(cfg, dir):
+    """Chinese-CLIP in transformers' layout, with a small vocabulary of our own in its vocab.txt."""
+    from transformers import BertTokenizer, ChineseCLIPConfig, ChineseCLIPModel
+    model = ChineseCLIPModel(ChineseCLIPConfig(**cfg))
+    tensors = fill(model)
+    dir.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, dir / "model.safetensors")
+    (dir / "config.json").write_text(json.dumps(model.config.to_dict(), default=str))
+    (dir / "vocab.txt").write_text("".join(t + "\n" for t in vocabulary(cfg["text_config"]["vocab_size"])))
+    tokenizer = BertTokenizer(str(dir / "vocab.txt"), do_lower_case=True)
+    tokens = lambda s: torch.tensor([tokenizer(s[0])["input_ids"]])
+    features = lambda out: out if isinstance(out, torch.Tensor) else out.pooler_output
+    image = lambda p: features(model.get_image_features(pixel_values=p))
+    text = lambda ids: features(model.get_text_features(input_ids=ids))
+    return vectors(image, text, cfg["vision_config"]["image_size"], tokens, CHINESE_SENTENCES), tensors
+
+
+def vocabulary(size):
+    letters = [chr(c) for c in range(33, 127) if not chr(c).isupper()]
+    han = sorted({c for s in CHINESE_SENTENCES for c in s if c > "\u3000" and c != "\u9a91"})
+    known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *("##" + c for c in letters), *han, "car", "##ing"]
+    return known + [f"[unused{i}]" for i in range(size - len(known))]
+
+
 # --- goldens --------------------------------------------------------------------------------
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
@@ -132,6 +157,14 @@ TINY_TRANSFORMERS = {
     "text_config": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "projection_dim": 32, "eos_token_id": 49407, "bos_token_id": 49406},
 }
 
+TINY_CHINESE = {
+    "projection_dim": 32,
+    "vision_config": TINY_TRANSFORMERS["vision_config"],
+    "text_config": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 300, "max_position_embeddings": 64},
+}
+# OFA-Sys/chinese-clip-vit-base-patch16: BERT base with the vocabulary of Chinese BERT.
+CHINESE = {"vision_config": {"patch_size": 16, "image_size": 224}, "text_config": {"vocab_size": 21128}}
+
 
 def golden():
     out = ROOT / "src/embed/clip/golden"
@@ -140,13 +173,17 @@ def golden():
     with tempfile.TemporaryDirectory() as tmp:
         made = [(n, "open_clip", *from_open_clip(c, Path(tmp) / n)) for n, c in TINY.items()]
         made.append(("transformers", "transformers", *from_transformers(TINY_TRANSFORMERS, Path(tmp) / "transformers")))
+        made.append(("chinese-clip", "transformers", *from_chinese_clip(TINY_CHINESE, Path(tmp) / "chinese-clip")))
         for name, layout, (image, texts), tensors in made:
             file = "open_clip_config.json" if layout == "open_clip" else "config.json"
+            chinese = name == "chinese-clip"
+            sentences = CHINESE_SENTENCES if chinese else SENTENCES
             cases.append({
+                "vocabulary": vocabulary(300) if chinese else None,
                 "name": name, "layout": layout, "config": json.loads((Path(tmp) / name / file).read_text()),
                 "tensors": {k: list(v.shape) for k, v in tensors.items()},
                 "image": [round(float(v), 6) for v in image],
-                "texts": [{"text": s, "vector": [round(float(v), 6) for v in t]} for s, t in zip(SENTENCES, texts)],
+                "texts": [{"text": s, "vector": [round(float(v), 6) for v in t]} for s, t in zip(sentences, texts)],
             })
     (out / "models.json").write_text(json.dumps(cases) + "\n")
     pixels = np.asarray(preprocess_pixels(picture(), 224))
@@ -226,15 +263,17 @@ def parity(vsearch, only):
     worst = 1.0
     cases = [(n, lambda d, c=c: from_open_clip(open_clip.get_model_config(c), d)) for n, c in OPENAI.items()]
     cases.append(("transformers-ViT-B-32", lambda d: from_transformers({"text_config": {"eos_token_id": 49407}}, d)))
+    cases.append(("Chinese-CLIP-ViT-B-16", lambda d: from_chinese_clip(CHINESE, d)))
     for name, make in cases:
         if only and name not in only:
             continue
+        sentences = CHINESE_SENTENCES if name.startswith("Chinese") else SENTENCES
         with tempfile.TemporaryDirectory() as tmp:
             (image, texts), _ = make(Path(tmp) / name)
             path = Path(tmp) / "picture.png"
             picture().save(path)
             cosines = [float(image @ embed(vsearch, Path(tmp) / name, "--image", str(path)))]
-            cosines += [float(t @ embed(vsearch, Path(tmp) / name, "--text", s)) for s, t in zip(SENTENCES, texts)]
+            cosines += [float(t @ embed(vsearch, Path(tmp) / name, "--text", s)) for s, t in zip(sentences, texts)]
         worst = min(worst, *cosines)
         print(f"{name}: cosine image {cosines[0]:.6f}, text {min(cosines[1:]):.6f}", flush=True)
     print(f"worst cosine: {worst:.6f} ({'at least' if worst >= 0.9999 else 'BELOW'} 0.9999)")

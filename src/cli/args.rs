@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use super::embed::EmbedArgs;
 use super::eval::EvalArgs;
 use super::index::IndexArgs;
+use super::label::LabelArgs;
 use super::model::ModelArgs;
 use super::query::QueryArgs;
 use super::remove::RemoveArgs;
@@ -52,6 +53,7 @@ pub(super) enum Verb {
     Remove(RemoveArgs),
     Model(ModelArgs),
     Embed(EmbedArgs),
+    Label(LabelArgs),
     Eval(EvalArgs),
     /// Print a completion script for a shell
     #[command(after_help = "Example:

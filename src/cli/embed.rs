@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::output::json_line;
-use crate::embed::{DEFAULT_MODEL, EmbedError, load_picture, open_model};
+use crate::embed::{DEFAULT_MODEL, EmbedError, Templates, load_picture, open_model};
 
 /// Print the vector of a sentence or a picture
 ///
@@ -27,6 +27,9 @@ pub(super) struct EmbedArgs {
     /// Model to embed with: a name, or the folder of a CLIP model
     #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
     model: String,
+    /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
+    #[arg(long, value_name = "NAME|FILE", default_value = "none")]
+    templates: String,
 }
 
 #[derive(Serialize)]
@@ -37,9 +40,10 @@ struct Line<'a> {
 }
 
 pub(super) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
+    let templates = Templates::named(&args.templates)?;
     let embedder = open_model(&args.model)?;
     let embedding = match (&args.text, &args.image) {
-        (Some(text), _) => embedder.embed_text(text)?,
+        (Some(text), _) => templates.embed(embedder.as_ref(), text)?,
         (None, Some(path)) => {
             let pixels = load_picture(path)?;
             let mut vectors = embedder.embed_images(&[pixels])?;

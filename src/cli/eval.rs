@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{json_line, print, shown};
-use crate::embed::{DEFAULT_MODEL, open_model};
+use crate::embed::{DEFAULT_MODEL, Templates, open_model};
 use crate::index::Reader;
 use crate::ingest::Job;
 use crate::media::Sampling;
@@ -38,6 +38,9 @@ pub(super) struct EvalArgs {
     /// Print JSON Lines: one for each query, then {"summary":…}
     #[arg(long)]
     json: bool,
+    /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
+    #[arg(long, value_name = "NAME|FILE", default_value = "none")]
+    templates: String,
 }
 
 #[derive(Serialize)]
@@ -61,6 +64,7 @@ struct Summary<'a> {
 }
 
 pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure> {
+    let templates = Templates::named(&args.templates)?;
     let truth = read(&args.ground_truth)?;
     let folder = args.videos.canonicalize().map_err(|e| {
         Failure::new(format!("{}: {e}", shown(&args.videos)))
@@ -93,7 +97,8 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
     for (t, file) in truth.iter().zip(&files) {
         let real = file.canonicalize()?;
         for q in &t.queries {
-            let answer = query(&reader, embedder.as_ref(), &q.query, DEPTH, None)?;
+            let vector = templates.embed(embedder.as_ref(), &q.query)?;
+            let answer = query(&reader, embedder.as_ref(), &vector, DEPTH, None)?;
             let found = rank(&answer.hits, q, |hit| hit.video == real);
             if args.json {
                 json_line(&QueryLine {

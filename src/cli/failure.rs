@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::embed::EmbedError;
+use crate::embed::{EmbedError, TemplateError};
 use crate::index::{CatalogError, IndexError};
 use crate::ingest::IngestError;
 use crate::search::SearchError;
@@ -117,6 +117,12 @@ impl From<EmbedError> for Failure {
             _ => None,
         };
         with(cause, hint.map(str::to_owned))
+    }
+}
+
+impl From<TemplateError> for Failure {
+    fn from(cause: TemplateError) -> Self {
+        Self::new(cause).hint("as in --templates cctv, or a file with lines as: a photo of {}")
     }
 }
 

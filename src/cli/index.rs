@@ -46,7 +46,7 @@ pub(super) struct IndexArgs {
     model: Option<String>,
 }
 
-fn positive_seconds(text: &str) -> Result<f64, String> {
+pub(super) fn positive_seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(s) if s.is_finite() && s >= 0.001 => Ok(s),
         _ => Err("must be a number of seconds, 0.001 or more".into()),

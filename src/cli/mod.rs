@@ -13,6 +13,8 @@ mod embed;
 mod eval;
 mod failure;
 mod index;
+mod input;
+mod label;
 mod model;
 mod output;
 mod pictures;
@@ -49,6 +51,7 @@ fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Verb::Query(a) => query::run(&common, &a),
         Verb::Status(a) => status::run(&common, &a),
         Verb::Embed(a) => embed::run(&a),
+        Verb::Label(a) => label::run(&a),
         Verb::Eval(a) => eval::run(&common, &a),
         Verb::Model(a) => model::run(&a),
         Verb::Remove(a) => remove::run(&common, &a),

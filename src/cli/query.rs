@@ -6,14 +6,15 @@ use clap::Args;
 
 use super::args::Common;
 use super::failure::Failure;
+use super::input::picture;
 use super::output::{count, json_line, length, library, print, shown};
 use super::pictures;
-use crate::embed::{DEFAULT_MODEL, EmbedError, Embedder, open_model};
+use crate::embed::{DEFAULT_MODEL, EmbedError, Embedder, Templates, open_model, unread_script};
 use crate::index::{Reader, VideoRow};
 use crate::search::{Scope, query};
 use crate::types::{Hit, timecode};
 
-/// Find moments with a sentence
+/// Find moments with a sentence or a picture
 ///
 /// Prints the best matching moments: rank, score, video, time of the best frame, and the stretch
 /// that matches. Scores rank the hits of one query; they say little across queries.
@@ -21,13 +22,22 @@ use crate::types::{Hit, timecode};
 #[command(after_help = "Examples:
   vsearch query \"a person riding a bicycle\"
   vsearch query \"white car\" -k 5 --in '*gate*'
+  vsearch query --image suspect.jpg
+  vsearch query --image gate.mp4@00:01:30 -k 20
   vsearch query \"a dog\" --thumbnails hits/
   vsearch query \"a truck\" --json | jq -r '.video + \" \" + .timecode'
 
 Exit codes: 0 hits, 1 none, 2 error.")]
 pub(super) struct QueryArgs {
     /// What to look for
-    sentence: String,
+    #[arg(required_unless_present = "image")]
+    sentence: Option<String>,
+    /// Look for moments like a picture: a file, or the frame of a video at a time
+    #[arg(long, value_name = "FILE|VIDEO@TIME", conflicts_with_all = ["sentence", "templates"])]
+    image: Option<String>,
+    /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
+    #[arg(long, value_name = "NAME|FILE", default_value = "none")]
+    templates: String,
     /// Number of hits
     #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     k: u32,
@@ -52,9 +62,10 @@ pub(super) struct QueryArgs {
 }
 
 pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure> {
-    if args.sentence.trim().is_empty() {
+    if args.sentence.as_ref().is_some_and(|s| s.trim().is_empty()) {
         return Err(EmbedError::EmptyText.into());
     }
+    let templates = Templates::named(&args.templates)?;
     let here = std::env::current_dir()?;
     let scope = args.within.as_deref();
     let scope = scope.map(|s| Scope::parse(s, &here)).transpose();
@@ -62,14 +73,21 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
     let dir = library(common)?;
     let reader = Reader::open(&dir)?;
     let embedder = model_for_query(&reader, args.model.as_deref())?;
+    let vector = match (&args.sentence, &args.image) {
+        (_, Some(image)) => embedder
+            .embed_images(&[picture(image)?])?
+            .pop()
+            .ok_or(EmbedError::NoDirection)?,
+        (Some(sentence), None) => {
+            if let Some(script) = unread_script(embedder.as_ref(), sentence) {
+                note!("{}", unread(embedder.name(), script));
+            }
+            templates.embed(embedder.as_ref(), sentence)?
+        }
+        (None, None) => return Err(EmbedError::EmptyText.into()),
+    };
     let limit = args.k as usize;
-    let answer = query(
-        &reader,
-        embedder.as_ref(),
-        &args.sentence,
-        limit,
-        scope.as_ref(),
-    )?;
+    let answer = query(&reader, embedder.as_ref(), &vector, limit, scope.as_ref())?;
 
     if args.json {
         answer.hits.iter().try_for_each(json_line)?;
@@ -98,6 +116,21 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         return Ok(ExitCode::from(1));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A reader who trusts the answer must know that the model could not read the question.
+fn unread(model: &str, script: &str) -> String {
+    let chinese = match script {
+        "Han" => {
+            "; Chinese-CLIP did: index with --model DIR, the folder of \
+                  OFA-Sys/chinese-clip-vit-base-patch16 with its weights in safetensors"
+        }
+        _ => "",
+    };
+    format!(
+        "hint: {model} did not learn to read {script} script, so these hits mean little; ask in \
+         English{chinese}"
+    )
 }
 
 /// The model asked for, else the one that made most of the library's vectors.

@@ -7,12 +7,16 @@ pub mod builtin;
 pub mod clip;
 mod picture;
 mod preprocess;
+mod templates;
 
 use std::path::{Path, PathBuf};
+
+use unicode_script::{Script, UnicodeScript};
 
 use crate::types::{Embedding, Pixels};
 
 pub use picture::load_picture;
+pub use templates::{TemplateError, Templates};
 
 /// The model used where none is named.
 pub const DEFAULT_MODEL: &str = builtin::NAME;
@@ -31,6 +35,13 @@ pub trait Embedder: Send + Sync {
     /// Length of every vector.
     fn dim(&self) -> usize;
 
+    /// The scripts its sentences came in when it was trained.
+    fn reads(&self) -> &[Script];
+
+    /// What a cosine is multiplied with before a softmax over labels; `None` where the model was
+    /// not trained with one.
+    fn logit_scale(&self) -> Option<f32>;
+
     /// How many pictures are best embedded at once on this machine.
     fn batch_size(&self) -> usize;
 
@@ -39,6 +50,16 @@ pub trait Embedder: Send + Sync {
 
     /// The vector of a sentence.
     fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError>;
+}
+
+/// The first script of `text` in which the model was not taught to read.
+pub fn unread_script(embedder: &dyn Embedder, text: &str) -> Option<&'static str> {
+    let known = embedder.reads();
+    let common = [Script::Common, Script::Inherited, Script::Unknown];
+    let mut scripts = text.chars().map(|c| c.script());
+    scripts
+        .find(|s| !known.contains(s) && !common.contains(s))
+        .map(|s| Script::full_name(&s))
 }
 
 /// Why nothing could be embedded.

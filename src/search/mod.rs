@@ -7,7 +7,7 @@ mod scope;
 
 use crate::embed::{EmbedError, Embedder};
 use crate::index::{IndexError, Method, Neighbour, Reader};
-use crate::types::{Hit, timecode};
+use crate::types::{Embedding, Hit, timecode};
 
 use self::merge::{Candidate, merge};
 pub use self::scope::{Scope, ScopeError};
@@ -45,15 +45,15 @@ pub struct Answer {
     pub method: Method,
 }
 
-/// Finds up to `limit` moments that go with `sentence`, in the videos of `scope`.
+/// Finds up to `limit` moments whose pictures lie nearest to `vector`, of a sentence or of a
+/// picture, in the videos of `scope`.
 pub fn query(
     reader: &Reader,
     embedder: &dyn Embedder,
-    sentence: &str,
+    vector: &Embedding,
     limit: usize,
     scope: Option<&Scope>,
 ) -> Result<Answer, SearchError> {
-    let vector = embedder.embed_text(sentence)?;
     let fingerprint = embedder.fingerprint();
     let model = reader.model(fingerprint)?;
     let vectors = model.map_or(Ok(0), |m| reader.vector_count(m))?;
@@ -68,7 +68,7 @@ pub fn query(
     // moments enough, or no more vectors.
     let mut wanted = (limit * CANDIDATES_PER_HIT).max(MIN_CANDIDATES);
     let (moments, method) = loop {
-        let (near, method) = reader.neighbours((model, fingerprint), &vector, wanted, keep)?;
+        let (near, method) = reader.neighbours((model, fingerprint), vector, wanted, keep)?;
         let all = near.len() < wanted;
         let moments = merge(candidates(reader, &near)?);
         if all || moments.len() >= limit {

@@ -74,7 +74,7 @@ fn wait_until(done: impl Fn() -> bool) {
 }
 
 /// Two clips of different length and picture.
-fn indexed() -> Vsearch {
+pub fn indexed() -> Vsearch {
     let v = Vsearch::new();
     h264(&v.footage(), "grey.mp4", 7, 50);
     let test = "-f lavfi -i testsrc2=s=160x120:r=10:d=5 -c:v libx264 -preset ultrafast {}";

@@ -8,4 +8,6 @@ mod bad_input;
 mod clips;
 mod commands;
 mod decoding;
+mod pictures;
 mod timing;
+mod tiny_clip;

@@ -15,6 +15,7 @@ mod weights;
 use std::sync::OnceLock;
 
 use candle_core::{D, Tensor};
+use unicode_script::Script;
 
 use self::efficientnet::EfficientNetLite0;
 use self::sentence::SentenceEncoder;
@@ -103,6 +104,14 @@ impl Embedder for Builtin {
 
     fn dim(&self) -> usize {
         DIM
+    }
+
+    fn reads(&self) -> &[Script] {
+        &[Script::Latin]
+    }
+
+    fn logit_scale(&self) -> Option<f32> {
+        None
     }
 
     fn batch_size(&self) -> usize {

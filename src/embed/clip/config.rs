@@ -22,6 +22,15 @@ pub(super) enum Layout {
     Transformers,
 }
 
+/// What reads sentences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// CLIP's own causal transformer over byte pairs.
+    Causal,
+    /// BERT over word pieces, as Chinese-CLIP.
+    Bert,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Activation {
     /// x · sigmoid(1.702 x), as OpenAI trained with.
@@ -64,6 +73,7 @@ pub(super) struct Config {
     pub(super) std: [f32; 3],
     pub(super) vision: Vision,
     pub(super) text: Tower,
+    pub(super) reading: Reading,
     pub(super) context: usize,
     pub(super) vocabulary: usize,
     pub(super) activation: Activation,
@@ -215,6 +225,7 @@ fn from_open_clip(file: OpenClipFile, path: &Path) -> Result<Config, ClipError> 
         std: file.preprocess_cfg.std.unwrap_or(OPENAI_STD),
         vision,
         text: tower(t.width, t.layers, t.heads, t.mlp_ratio),
+        reading: Reading::Causal,
         context: t.context_length,
         vocabulary: t.vocab_size,
         activation,
@@ -265,10 +276,17 @@ fn from_transformers(file: TransformersFile, path: &Path) -> Result<Config, Clip
         path: path.into(),
         name: name.into(),
     };
-    if file.model_type != "clip" {
-        return Err(unknown(&file.model_type));
-    }
+    // Defaults of the text tower: width, heads, context, vocabulary.
+    let (reading, (width, heads, context, vocabulary)) = match file.model_type.as_str() {
+        "clip" => (Reading::Causal, (512, 8, 77, 49_408)),
+        "chinese_clip" => (Reading::Bert, (768, 12, 512, 30_522)),
+        other => return Err(unknown(other)),
+    };
     let (v, t) = (&file.vision_config, &file.text_config);
+    if let (Reading::Bert, Some(act)) = (reading, t.hidden_act.as_deref().filter(|a| *a != "gelu"))
+    {
+        return Err(unknown(act));
+    }
     let activation = match v.hidden_act.as_deref() {
         None | Some("quick_gelu") => Activation::QuickGelu,
         Some("gelu") => Activation::Gelu,
@@ -284,9 +302,10 @@ fn from_transformers(file: TransformersFile, path: &Path) -> Result<Config, Clip
             patch: v.patch_size.unwrap_or(32),
             tower: v.tower(768, 12),
         },
-        text: t.tower(512, 8),
-        context: t.max_position_embeddings.unwrap_or(77),
-        vocabulary: t.vocab_size.unwrap_or(49_408),
+        text: t.tower(width, heads),
+        reading,
+        context: t.max_position_embeddings.unwrap_or(context),
+        vocabulary: t.vocab_size.unwrap_or(vocabulary),
         activation,
         weights: PathBuf::new(),
     })

@@ -5,7 +5,9 @@
 //! product in place, written so that the compiler vectorises them for the widest instructions the
 //! machine has (`pulp` picks at run time). Elsewhere than on a CPU candle's own steps serve.
 
-use candle_core::{CpuStorage, D, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail};
+use candle_core::{
+    CpuStorage, D, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail,
+};
 
 use super::config::Activation;
 
@@ -59,7 +61,13 @@ impl InplaceOp2 for AddBias {
         "add-bias"
     }
 
-    fn cpu_fwd(&self, x: &mut CpuStorage, l: &Layout, bias: &CpuStorage, bl: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        l: &Layout,
+        bias: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<()> {
         let (x, bias) = (values_mut(x, l)?, values(bias, bl)?);
         pulp::Arch::new().dispatch(|| {
             for row in x.chunks_exact_mut(bias.len()) {
@@ -77,7 +85,13 @@ impl InplaceOp2 for BiasActivate {
         "bias-activate"
     }
 
-    fn cpu_fwd(&self, x: &mut CpuStorage, l: &Layout, bias: &CpuStorage, bl: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        l: &Layout,
+        bias: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<()> {
         let (x, bias) = (values_mut(x, l)?, values(bias, bl)?);
         let arch = pulp::Arch::new();
         match self.0 {
@@ -107,7 +121,9 @@ impl InplaceOp3 for AddResidual {
             bail!("a residual of {} for {} values", residual.len(), x.len());
         }
         pulp::Arch::new().dispatch(|| {
-            let rows = x.chunks_exact_mut(bias.len()).zip(residual.chunks_exact(bias.len()));
+            let rows = x
+                .chunks_exact_mut(bias.len())
+                .zip(residual.chunks_exact(bias.len()));
             for (row, residual) in rows {
                 for ((x, b), r) in row.iter_mut().zip(bias).zip(residual) {
                     *x += b + r;
@@ -163,7 +179,9 @@ fn quick_gelu(x: f32) -> f32 {
 fn gelu(x: f32) -> f32 {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let poly = t * (0.254_829_6 + t * (-0.284_496_72 + t * (1.421_413_8 + t * (-1.453_152 + t * 1.061_405_4))));
+    let poly = t
+        * (0.254_829_6
+            + t * (-0.284_496_72 + t * (1.421_413_8 + t * (-1.453_152 + t * 1.061_405_4))));
     let tail = 0.5 * poly * exp(-z * z);
     x * if x >= 0.0 { 1.0 - tail } else { tail }
 }
@@ -232,7 +250,10 @@ mod tests {
         ] {
             let ours = activate(x.copy().unwrap(), &bias, activation).unwrap();
             let off = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap();
-            assert!(off.to_scalar::<f32>().unwrap() < 2e-6, "{activation:?}: {off}");
+            assert!(
+                off.to_scalar::<f32>().unwrap() < 2e-6,
+                "{activation:?}: {off}"
+            );
         }
         let softmax = candle_nn::ops::softmax(&(&x * 0.5).unwrap(), D::Minus1).unwrap();
         let ours = scaled_softmax(x.copy().unwrap(), 0.5).unwrap();

@@ -1,8 +1,9 @@
 //! CLIP (Radford et al. 2021): a picture tower and a sentence tower trained into one space.
 //!
 //! [`Clip::open`] loads the OpenAI and OpenCLIP encoders from a folder, in the layout of open_clip
-//! or of transformers, from safetensors only.
+//! or of transformers, and Chinese-CLIP in the latter; from safetensors only.
 
+mod bert;
 mod config;
 mod fused;
 mod preprocess;
@@ -16,8 +17,10 @@ mod weights;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Result as CandleResult, Tensor};
+use unicode_script::Script;
 
-use self::config::{Config, Vision};
+use self::bert::{BertTokenizer, BertTower};
+use self::config::{Config, Reading, Vision};
 use self::preprocess::Preprocess;
 use self::resnet::ResNet;
 use self::text::TextTower;
@@ -76,9 +79,13 @@ pub struct Clip {
     config: Config,
     preprocess: Preprocess,
     vision: VisionTower,
-    text: TextTower,
-    tokenizer: ClipTokenizer,
+    text: Sentences,
     logit_scale: f32,
+}
+
+enum Sentences {
+    Causal(ClipTokenizer, TextTower),
+    Bert(Box<BertTokenizer>, BertTower),
 }
 
 enum VisionTower {
@@ -104,31 +111,34 @@ impl Clip {
                 VisionTower::ResNet(ResNet::load(&weights, blocks, width, heads, size, dim)?)
             }
         };
-        let tokenizer = ClipTokenizer::new();
-        if tokenizer.len() != config.vocabulary {
-            return Err(ClipError::Tokenizer {
-                dir: dir.into(),
-                found: tokenizer.len(),
-                expected: config.vocabulary,
-            });
-        }
+        let text = match config.reading {
+            Reading::Causal => {
+                let tokenizer = ClipTokenizer::new();
+                if tokenizer.len() != config.vocabulary {
+                    return Err(ClipError::Tokenizer {
+                        dir: dir.into(),
+                        found: tokenizer.len(),
+                        expected: config.vocabulary,
+                    });
+                }
+                Sentences::Causal(tokenizer, TextTower::load(&weights, &config)?)
+            }
+            Reading::Bert => {
+                let tokenizer = BertTokenizer::open(dir, config.vocabulary)?;
+                Sentences::Bert(Box::new(tokenizer), BertTower::load(&weights, &config)?)
+            }
+        };
         let whole = dir.canonicalize().unwrap_or_else(|_| dir.into());
         Ok(Self {
             name: whole.to_string_lossy().into_owned(),
             fingerprint: fingerprint(&config)?,
             preprocess: Preprocess::new(config.image_size, config.mean, config.std),
             vision,
-            text: TextTower::load(&weights, &config)?,
-            tokenizer,
+            text,
             // Learned as a logarithm; 1/temperature.
             logit_scale: weights.scalar("logit_scale")?.exp(),
             config,
         })
-    }
-
-    /// What a cosine is multiplied with before a softmax over labels.
-    pub fn logit_scale(&self) -> f32 {
-        self.logit_scale
     }
 
     fn embed_tensor(&self, images: &Tensor) -> CandleResult<Tensor> {
@@ -173,6 +183,17 @@ impl Embedder for Clip {
         self.config.dim
     }
 
+    fn reads(&self) -> &[Script] {
+        match self.config.reading {
+            Reading::Causal => &[Script::Latin],
+            Reading::Bert => &[Script::Latin, Script::Han],
+        }
+    }
+
+    fn logit_scale(&self) -> Option<f32> {
+        Some(self.logit_scale)
+    }
+
     fn batch_size(&self) -> usize {
         BATCH
     }
@@ -195,8 +216,15 @@ impl Embedder for Clip {
         if text.trim().is_empty() {
             return Err(EmbedError::EmptyText);
         }
-        let ids = self.tokenizer.encode(text, self.config.context)?;
-        super::normalised(self.text.forward(&ids)?)
+        let context = self.config.context;
+        super::normalised(match &self.text {
+            Sentences::Causal(tokenizer, tower) => {
+                tower.forward(&tokenizer.encode(text, context)?)?
+            }
+            Sentences::Bert(tokenizer, tower) => {
+                tower.forward(&tokenizer.encode(text, context)?)?
+            }
+        })
     }
 }
 

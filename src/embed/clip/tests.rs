@@ -1,54 +1,11 @@
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
-use serde::Deserialize;
-
 use super::*;
 
-/// What open_clip and transformers make of the same weights (script/clip_reference.py).
-#[derive(Deserialize)]
-struct Golden {
-    name: String,
-    layout: String,
-    config: serde_json::Value,
-    tensors: BTreeMap<String, Vec<usize>>,
-    image: Vec<f32>,
-    texts: Vec<GoldenText>,
-}
+#[path = "../../../tests/it/tiny_clip.rs"]
+mod tiny_clip;
 
-#[derive(Deserialize)]
-struct GoldenText {
-    text: String,
-    vector: Vec<f32>,
-}
-
-fn goldens() -> Vec<Golden> {
-    serde_json::from_str(include_str!("golden/models.json")).unwrap()
-}
-
-/// The reference's weights: a hash of the tensor's name (FNV-1a) and the position.
-fn filled(name: &str, shape: &[usize]) -> Tensor {
-    let count = shape.iter().product::<usize>() as u32;
-    let seed = name.bytes().fold(0x811C_9DC5u32, |h, b| {
-        (h ^ u32::from(b)).wrapping_mul(0x0100_0193)
-    });
-    let fan_in: usize = shape.iter().skip(1).product();
-    let value = |i: u32| {
-        let mut h = i.wrapping_mul(0x9E37_79B1).wrapping_add(seed);
-        h = (h ^ (h >> 16)).wrapping_mul(0x7FEB_352D);
-        h = (h ^ (h >> 15)).wrapping_mul(0x846C_A68B);
-        h ^= h >> 16;
-        let u = (h >> 8) as f32 / (1u32 << 24) as f32;
-        match () {
-            () if name == "logit_scale" => 4.6052,
-            () if name.ends_with("running_var") => u + 0.5,
-            () if shape.len() > 1 => (u - 0.5) * (12.0 / fan_in as f32).sqrt(),
-            () if name.ends_with(".weight") => 1.0 + 0.2 * (u - 0.5),
-            () => 0.2 * (u - 0.5),
-        }
-    };
-    Tensor::from_vec((0..count).map(value).collect(), shape, &Device::Cpu).unwrap()
-}
+use tiny_clip::{Golden, goldens, write};
 
 /// The reference's picture.
 fn picture() -> Pixels {
@@ -61,20 +18,6 @@ fn picture() -> Pixels {
         }
     });
     Pixels::new(260, 224, rgb.collect()).unwrap()
-}
-
-fn write(golden: &Golden, dir: &Path) {
-    let (config, weights) = match golden.layout.as_str() {
-        "open_clip" => ("open_clip_config.json", "open_clip_model.safetensors"),
-        _ => ("config.json", "model.safetensors"),
-    };
-    std::fs::write(dir.join(config), golden.config.to_string()).unwrap();
-    let tensors: std::collections::HashMap<String, Tensor> = golden
-        .tensors
-        .iter()
-        .map(|(name, shape)| (name.clone(), filled(name, shape)))
-        .collect();
-    candle_core::safetensors::save(&tensors, dir.join(weights)).unwrap();
 }
 
 fn opened(golden: &Golden) -> (tempfile::TempDir, Clip) {
@@ -105,7 +48,7 @@ fn vectors_are_those_of_open_clip_and_transformers() {
                 t.text
             );
         }
-        assert!((clip.logit_scale() - 100.0).abs() < 0.1);
+        assert!((clip.logit_scale().unwrap() - 100.0).abs() < 0.1);
     }
 }
 
@@ -221,7 +164,35 @@ fn clone(g: &Golden) -> Golden {
         layout: g.layout.clone(),
         config: g.config.clone(),
         tensors: BTreeMap::new(),
+        vocabulary: None,
         image: Vec::new(),
         texts: Vec::new(),
+    }
+}
+
+#[test]
+fn a_vocabulary_that_does_not_fit_is_refused() {
+    let goldens = goldens();
+    let golden = goldens.iter().find(|g| g.vocabulary.is_some()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    write(golden, dir.path());
+    let vocabulary = dir.path().join("vocab.txt");
+    std::fs::write(&vocabulary, "[UNK]\n[CLS]\n[SEP]\n").unwrap();
+    let refused = || Clip::open(dir.path()).err().unwrap();
+    assert!(matches!(refused(), ClipError::Tokenizer { found: 3, .. }));
+    std::fs::remove_file(&vocabulary).unwrap();
+    assert!(matches!(refused(), ClipError::Unreadable { path, .. } if path == vocabulary));
+}
+
+#[test]
+fn a_script_the_model_never_read_is_named() {
+    let goldens = goldens();
+    for golden in &goldens {
+        let (_dir, clip) = opened(golden);
+        let chinese = golden.vocabulary.is_some();
+        let unread = |text| crate::embed::unread_script(&clip, text);
+        assert_eq!(unread("a white car, 3 m"), None);
+        assert_eq!(unread("白色的 BMW"), (!chinese).then_some("Han"));
+        assert_eq!(unread("белый"), Some("Cyrillic"));
     }
 }

@@ -14,7 +14,7 @@ pub(super) const NORM_EPS: f64 = 1e-5;
 /// `x Wᵀ + b`; the weight lies as `[out, in]`.
 pub(super) struct Linear {
     weight: Tensor,
-    bias: Tensor,
+    pub(super) bias: Tensor,
 }
 
 impl Linear {
@@ -25,13 +25,23 @@ impl Linear {
         })
     }
 
+    /// Query, key and value of one width, joined to one product.
+    pub(super) fn joined(w: &Weights, names: [&str; 3], width: usize) -> Result<Self, ClipError> {
+        let [q, k, v] = names.map(|name| Self::load(w, name, width, width));
+        let (q, k, v) = (q?, k?, v?);
+        Ok(Self {
+            weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
+            bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
+        })
+    }
+
     /// `[…, in]` → `[…, out]`.
     pub(super) fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
         add_bias(self.product(x)?, &self.bias)
     }
 
     /// The same without the bias, which the step that follows adds.
-    fn product(&self, x: &Tensor) -> CandleResult<Tensor> {
+    pub(super) fn product(&self, x: &Tensor) -> CandleResult<Tensor> {
         let mut shape = x.dims().to_vec();
         let width = shape.pop().unwrap_or(0);
         let rows: usize = shape.iter().product();
@@ -42,9 +52,18 @@ impl Linear {
 }
 
 pub(super) fn layer_norm(w: &Weights, name: &str, width: usize) -> Result<LayerNorm, ClipError> {
+    layer_norm_eps(w, name, width, NORM_EPS)
+}
+
+pub(super) fn layer_norm_eps(
+    w: &Weights,
+    name: &str,
+    width: usize,
+    eps: f64,
+) -> Result<LayerNorm, ClipError> {
     let weight = w.tensor(&format!("{name}.weight"), &[width])?;
     let bias = w.tensor(&format!("{name}.bias"), &[width])?;
-    Ok(LayerNorm::new(weight, bias, NORM_EPS))
+    Ok(LayerNorm::new(weight, bias, eps))
 }
 
 /// A stack of blocks of which one row is read in the end.
@@ -124,13 +143,8 @@ impl Block {
                 )
             }
             Layout::Transformers => {
-                let [q, k, v] =
-                    ["q", "k", "v"].map(|n| linear(&format!("self_attn.{n}_proj"), width, width));
-                let (q, k, v) = (q?, k?, v?);
-                let qkv = Linear {
-                    weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
-                    bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
-                };
+                let [q, k, v] = ["q", "k", "v"].map(|n| part(&format!("self_attn.{n}_proj")));
+                let qkv = Linear::joined(w, [&q, &k, &v], width)?;
                 let names = [
                     "layer_norm1",
                     "self_attn.out_proj",
@@ -160,7 +174,8 @@ impl Block {
         row: Option<usize>,
         mask: Option<&Tensor>,
     ) -> CandleResult<Tensor> {
-        let attended = self.attend(&self.ln_1.forward(x)?, row, mask)?;
+        let normed = self.ln_1.forward(x)?;
+        let attended = attend(&self.qkv, self.heads, &normed, row, mask)?;
         let x = match row {
             Some(row) => x.narrow(1, row, 1)?,
             None => x.clone(),
@@ -170,35 +185,35 @@ impl Block {
         let wide = activate(wide, &self.fc.bias, self.activation)?;
         add_residual(self.proj.product(&wide)?, &self.proj.bias, &x)
     }
+}
 
-    fn attend(
-        &self,
-        x: &Tensor,
-        row: Option<usize>,
-        mask: Option<&Tensor>,
-    ) -> CandleResult<Tensor> {
-        let (n, tokens, width) = x.dims3()?;
-        let head = width / self.heads;
-        let scale = 1.0 / (head as f32).sqrt();
-        let qkv = self
-            .qkv
-            .forward(x)?
-            .reshape((n, tokens, 3, self.heads, head))?;
-        // One picture at a time: the products read queries, keys and values where they lie.
-        let attended = (0..n).map(|i| {
-            let part = |p| qkv.get(i)?.narrow(1, p, 1)?.squeeze(1)?.transpose(0, 1);
-            let (mut q, k, v) = (part(0)?, part(1)?, part(2)?);
-            if let Some(row) = row {
-                q = q.narrow(1, row, 1)?;
-            }
-            let mut scores = q.matmul(&k.t()?)?;
-            if let Some(mask) = mask {
-                scores = scores.broadcast_add(mask)?;
-            }
-            let mixed = scaled_softmax(scores, scale)?.matmul(&v)?;
-            let rows = mixed.dim(1)?;
-            mixed.transpose(0, 1)?.reshape((1, rows, width))
-        });
-        Tensor::cat(&attended.collect::<CandleResult<Vec<_>>>()?, 0)
-    }
+/// Multi-head attention, before its output product. `x`: `[n, tokens, width]`, normed where the
+/// block does so; `row`: the only one wanted; `mask` is added to the scores.
+pub(super) fn attend(
+    qkv: &Linear,
+    heads: usize,
+    x: &Tensor,
+    row: Option<usize>,
+    mask: Option<&Tensor>,
+) -> CandleResult<Tensor> {
+    let (n, tokens, width) = x.dims3()?;
+    let head = width / heads;
+    let scale = 1.0 / (head as f32).sqrt();
+    let qkv = qkv.forward(x)?.reshape((n, tokens, 3, heads, head))?;
+    // One picture at a time: the products read queries, keys and values where they lie.
+    let attended = (0..n).map(|i| {
+        let part = |p| qkv.get(i)?.narrow(1, p, 1)?.squeeze(1)?.transpose(0, 1);
+        let (mut q, k, v) = (part(0)?, part(1)?, part(2)?);
+        if let Some(row) = row {
+            q = q.narrow(1, row, 1)?;
+        }
+        let mut scores = q.matmul(&k.t()?)?;
+        if let Some(mask) = mask {
+            scores = scores.broadcast_add(mask)?;
+        }
+        let mixed = scaled_softmax(scores, scale)?.matmul(&v)?;
+        let rows = mixed.dim(1)?;
+        mixed.transpose(0, 1)?.reshape((1, rows, width))
+    });
+    Tensor::cat(&attended.collect::<CandleResult<Vec<_>>>()?, 0)
 }

@@ -1,0 +1,109 @@
+//! Pictures as questions, labels, templates and scripts: what only some models can do.
+
+use crate::commands::{Vsearch, indexed};
+use crate::tiny_clip::{goldens, write};
+
+/// A small CLIP model with random weights, in a folder of the test's own.
+fn tiny(v: &Vsearch) -> &'static str {
+    let folder = v.dir.path().join("tiny");
+    std::fs::create_dir(&folder).unwrap();
+    write(&goldens()[0], &folder);
+    "tiny"
+}
+
+#[test]
+fn a_picture_finds_the_moment_it_was_taken_from() {
+    let v = indexed();
+    let hits = v.json(&[
+        "query",
+        "a card",
+        "--in",
+        "test*",
+        "--thumbnails",
+        "out",
+        "--json",
+    ]);
+    let video = hits[0]["video"].as_str().unwrap();
+    let saved = std::fs::read_dir(v.dir.path().join("out")).unwrap();
+    let saved = saved.map(|f| f.unwrap().path()).next().unwrap();
+    for image in [saved.to_str().unwrap(), &format!("{video}@00:02")] {
+        let hits = v.json(&["query", "--image", image, "--json", "-k", "1"]);
+        assert_eq!(hits[0]["video"], video);
+        assert!(hits[0]["score"].as_f64().unwrap() > 0.95, "{hits:?}");
+    }
+}
+
+#[test]
+fn what_is_no_picture_is_said() {
+    let v = indexed();
+    let video = "footage/grey.mp4";
+    for (image, message) in [
+        ("none.jpg", "no such file"),
+        (video, "name the time as well"),
+        ("footage/grey.mp4@soon", "is not a time"),
+        ("footage/grey.mp4@99", "it ends at"),
+        ("footage/none.mp4@1", "cannot be read"),
+    ] {
+        let (code, _, err) = v.run(&["query", "--image", image]);
+        assert!(code == 2 && err.contains(message), "{image}: {code} {err}");
+    }
+    let (code, _, err) = v.run(&["query"]);
+    assert!(code == 2 && err.contains("SENTENCE"), "{err}");
+}
+
+#[test]
+fn labels_have_probabilities_that_add_up() {
+    let v = indexed();
+    let model = tiny(&v);
+    let label = [
+        "label",
+        "footage/grey.mp4",
+        "--labels",
+        "a car, a dog,a tree",
+        "--json",
+    ];
+    let lines = v.json(&[&label[..], &["--model", model, "--every", "2"]].concat());
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    for (line, time) in lines.iter().zip([0.0, 2.0, 4.0, 6.0]) {
+        assert_eq!(line["time"], time);
+        let p = line["labels"].as_array().unwrap().iter();
+        let p: Vec<f64> = p.map(|l| l["probability"].as_f64().unwrap()).collect();
+        assert!(p.is_sorted_by(|a, b| a >= b) && (p.iter().sum::<f64>() - 1.0).abs() < 1e-3);
+    }
+    let (code, _, err) = v.run(&[&label[..], &["--model", "builtin"]].concat());
+    assert!(code == 2 && err.contains("no learned temperature"), "{err}");
+    let one = [
+        "label",
+        "footage/grey.mp4",
+        "--model",
+        model,
+        "--labels",
+        "a car",
+    ];
+    assert!(v.run(&one).2.contains("two labels"));
+}
+
+#[test]
+fn templates_change_the_question() {
+    let v = indexed();
+    let vector = |rest: &[&str]| {
+        let args = [&["embed", "--text", "a dog"], rest].concat();
+        v.json(&args)[0]["vector"].clone()
+    };
+    assert_eq!(vector(&[]), vector(&["--templates", "none"]));
+    assert_ne!(vector(&[]), vector(&["--templates", "cctv"]));
+    let (code, _, err) = v.run(&["query", "a dog", "--templates", "cctvs"]);
+    assert!(code == 2 && err.contains("no set of templates"), "{err}");
+}
+
+#[test]
+fn a_question_the_model_cannot_read_is_flagged() {
+    let v = indexed();
+    let (_, _, err) = v.run(&["query", "穿着蓝色上衣骑自行车的人"]);
+    assert!(
+        err.contains("Han script") && err.contains("Chinese-CLIP"),
+        "{err}"
+    );
+    let (_, _, err) = v.run(&["query", "a person in blue"]);
+    assert!(!err.contains("script"), "{err}");
+}
