@@ -8,7 +8,7 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use vsearch::embed::{Embedder, open_model};
+use vsearch::embed::open_model;
 use vsearch::types::Pixels;
 
 const SENTENCE: &str = "a person in blue riding a bicycle";

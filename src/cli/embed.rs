@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::output::json_line;
-use crate::embed::{DEFAULT_MODEL, EmbedError, Templates, load_picture, open_model};
+use crate::embed::{DEFAULT_MODEL, EmbedError, Templates, Views, load_picture, open_model};
+use crate::types::ViewBox;
 
 /// Print the vector of a sentence or a picture
 ///
@@ -30,6 +31,14 @@ pub(super) struct EmbedArgs {
     /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "none")]
     templates: String,
+    /// What of the picture is embedded, one line each: center, fit, cover or tiles
+    #[arg(
+        long,
+        value_name = "VIEWS",
+        default_value = "center",
+        conflicts_with = "text"
+    )]
+    views: Views,
 }
 
 #[derive(Serialize)]
@@ -37,24 +46,35 @@ struct Line<'a> {
     model: &'a str,
     dim: usize,
     vector: &'a [f32],
+    /// Of a view of a picture, in its pixels.
+    #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
+    part: Option<ViewBox>,
 }
 
 pub(super) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
     let templates = Templates::named(&args.templates)?;
     let embedder = open_model(&args.model)?;
-    let embedding = match (&args.text, &args.image) {
-        (Some(text), _) => templates.embed(embedder.as_ref(), text)?,
+    let embedder = embedder.as_ref();
+    let vectors: Vec<_> = match (&args.text, &args.image) {
+        (Some(text), _) => vec![(None, templates.embed(embedder, text)?)],
         (None, Some(path)) => {
-            let pixels = load_picture(path)?;
-            let mut vectors = embedder.embed_images(&[pixels])?;
-            vectors.pop().ok_or(EmbedError::NoDirection)?
+            let views = args.views.of(load_picture(path)?, embedder);
+            let (parts, pixels): (Vec<_>, Vec<_>) =
+                views.into_iter().map(|v| (v.part, v.pixels)).unzip();
+            parts
+                .into_iter()
+                .zip(embedder.embed_images(&pixels)?)
+                .collect()
         }
         (None, None) => return Err(EmbedError::EmptyText.into()),
     };
-    json_line(&Line {
-        model: embedder.name(),
-        dim: embedding.dim(),
-        vector: embedding.as_slice(),
-    })?;
+    for (part, vector) in &vectors {
+        json_line(&Line {
+            model: embedder.name(),
+            dim: vector.dim(),
+            vector: vector.as_slice(),
+            part: *part,
+        })?;
+    }
     Ok(ExitCode::SUCCESS)
 }

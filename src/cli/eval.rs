@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{json_line, print, shown};
-use crate::embed::{DEFAULT_MODEL, Templates, open_model};
+use crate::embed::{DEFAULT_MODEL, Templates, Views, open_model};
 use crate::index::Reader;
 use crate::ingest::Job;
 use crate::media::Sampling;
@@ -41,6 +41,10 @@ pub(super) struct EvalArgs {
     /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "none")]
     templates: String,
+    /// What of each frame is embedded: center, fit, cover or tiles [default: cover for CLIP, center
+    /// for builtin]
+    #[arg(long, value_name = "VIEWS")]
+    views: Option<Views>,
 }
 
 #[derive(Serialize)]
@@ -84,6 +88,9 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
     let job = Job {
         paths: files.clone(),
         sampling: Sampling::DEFAULT,
+        views: args
+            .views
+            .unwrap_or_else(|| Views::default_of(embedder.as_ref())),
     };
     let summary = super::index::index(common, dir, embedder.as_ref(), &job)?;
     if summary.interrupted {

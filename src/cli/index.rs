@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::output::{library, shown};
 use super::progress::Progress;
 use super::stop::on_interrupt;
-use crate::embed::{DEFAULT_MODEL, Embedder, open_model};
+use crate::embed::{DEFAULT_MODEL, Embedder, Views, open_model};
 use crate::index::{CatalogError, IndexError, Reader, Writer};
 use crate::ingest::{Job, Summary, run as ingest};
 use crate::media::Sampling;
@@ -29,7 +29,14 @@ Which frames are looked at:
                 for less than that may be missed
   --every N     one frame every N seconds; decodes everything
   --keyframes   keyframes only: the cheapest, and blind to all that comes and goes between two
-                (often 2 to 10 s, in some files minutes)")]
+                (often 2 to 10 s, in some files minutes)
+
+What of a frame is embedded (--views), each part a vector with its box:
+  center        what the model takes by itself: CLIP the middle square (56 % of a 16:9 frame),
+                builtin the whole frame
+  fit           the whole frame with grey bars
+  cover         the fewest squares that cover it: 2 for 16:9, twice the work
+  tiles         cover and a grid of squares half as high, for small things: 10 for 16:9")]
 pub(super) struct IndexArgs {
     /// Videos, and folders to walk
     #[arg(required = true, value_name = "PATH")]
@@ -44,6 +51,10 @@ pub(super) struct IndexArgs {
     /// builtin]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+    /// What of each frame is embedded: center, fit, cover or tiles [default: cover for CLIP, center
+    /// for builtin]
+    #[arg(long, value_name = "VIEWS")]
+    views: Option<Views>,
 }
 
 pub(super) fn positive_seconds(text: &str) -> Result<f64, String> {
@@ -71,6 +82,9 @@ pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure
     let job = Job {
         paths: args.paths.clone(),
         sampling,
+        views: args
+            .views
+            .unwrap_or_else(|| Views::default_of(embedder.as_ref())),
     };
     let summary = index(common, &dir, embedder.as_ref(), &job)?;
     if summary.videos() == 0 && summary.failed == 0 && !summary.interrupted {

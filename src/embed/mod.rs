@@ -8,6 +8,7 @@ pub mod clip;
 mod picture;
 mod preprocess;
 mod templates;
+mod views;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use crate::types::{Embedding, Pixels};
 
 pub use picture::load_picture;
 pub use templates::{TemplateError, Templates};
+pub use views::{View, Views};
 
 /// The model used where none is named.
 pub const DEFAULT_MODEL: &str = builtin::NAME;
@@ -42,6 +44,9 @@ pub trait Embedder: Send + Sync {
     /// not trained with one.
     fn logit_scale(&self) -> Option<f32>;
 
+    /// Whether it looks at a square out of the middle of a picture only.
+    fn crops(&self) -> bool;
+
     /// How many pictures are best embedded at once on this machine.
     fn batch_size(&self) -> usize;
 
@@ -59,7 +64,7 @@ pub fn unread_script(embedder: &dyn Embedder, text: &str) -> Option<&'static str
     let mut scripts = text.chars().map(|c| c.script());
     scripts
         .find(|s| !known.contains(s) && !common.contains(s))
-        .map(|s| Script::full_name(&s))
+        .map(Script::full_name)
 }
 
 /// Why nothing could be embedded.

@@ -10,7 +10,7 @@ use super::plan::Video;
 use super::{Event, IngestError, Job, Outcome, Summary};
 use crate::index::{NewMoment, VideoRecord, Writer};
 use crate::media::{Ending, ReadReport, VideoInfo};
-use crate::types::{Embedding, Timestamp, VideoId};
+use crate::types::{Embedding, Timestamp, VideoId, ViewBox};
 
 /// What a crash can lose: as many moments, or as much time.
 const COMMIT_MOMENTS: usize = 64;
@@ -22,7 +22,8 @@ pub(super) enum Message<'v> {
         time: Timestamp,
         start: Timestamp,
         end: Timestamp,
-        vector: Result<Embedding, String>,
+        /// One for each view of the frame.
+        vectors: Result<Vec<(Option<ViewBox>, Embedding)>, String>,
     },
     Read(ReadEnd<'v>),
 }
@@ -69,7 +70,7 @@ impl<'a, 'v> Committer<'a, 'v> {
         summary: &'a mut Summary,
     ) -> Self {
         Self {
-            sampling: job.sampling.to_string(),
+            sampling: job.policy(),
             writer,
             report,
             summary,
@@ -102,13 +103,13 @@ impl<'a, 'v> Committer<'a, 'v> {
                 time,
                 start,
                 end,
-                vector,
+                vectors,
             } => {
                 let row = self.row(video)?;
                 let file = self.in_flight.entry(&video.path).or_default();
                 file.received += 1;
-                match vector {
-                    Ok(vector) => {
+                match vectors {
+                    Ok(vectors) => {
                         file.seconds += end.since(start);
                         (self.report)(Event::Committed {
                             frames: 1,
@@ -119,7 +120,7 @@ impl<'a, 'v> Committer<'a, 'v> {
                             time,
                             start,
                             end,
-                            vectors: vec![(None, vector)],
+                            vectors,
                         });
                     }
                     Err(reason) => file.embed_error = Some(reason),

@@ -9,6 +9,8 @@ pub(super) struct Moment {
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
     pub(super) pixels: Pixels,
+    /// See [`SampledFrame::scale`].
+    pub(super) scale: f64,
 }
 
 /// Holds the latest sample until it is known when it ends.
@@ -39,5 +41,6 @@ fn close(frame: SampledFrame, end: Timestamp) -> Moment {
         start: frame.time,
         end,
         pixels: frame.pixels,
+        scale: frame.scale,
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::embed::{EmbedError, Embedder};
+use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::{IndexError, Writer};
 use crate::media::Sampling;
 
@@ -24,6 +24,17 @@ pub struct Job {
     /// Files, and folders to walk.
     pub paths: Vec<PathBuf>,
     pub sampling: Sampling,
+    pub views: Views,
+}
+
+impl Job {
+    /// What decides which vectors a file gets: where it differs, the file is read again.
+    fn policy(&self) -> String {
+        match self.views {
+            Views::Center => self.sampling.to_string(),
+            views => format!("{}, {views}", self.sampling),
+        }
+    }
 }
 
 /// What came of one file.

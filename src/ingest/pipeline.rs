@@ -13,7 +13,7 @@ use super::commit::{Committer, Message, ReadEnd, Unread};
 use super::fold::{Folder, Moment};
 use super::plan::{Video, reason};
 use super::{Event, IngestError, Job, Summary};
-use crate::embed::{EmbedError, Embedder};
+use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::Writer;
 use crate::media::{MediaError, ReadReport, Sampling, Source, VideoInfo, sample};
 use crate::types::Pixels;
@@ -65,7 +65,7 @@ pub(super) fn run(
         }
         for n in 0..cores {
             let (moments, to_committer) = (moments.clone(), to_committer.clone());
-            let work = move || embed_all(embedder, &moments, &to_committer);
+            let work = move || embed_all(embedder, job.views, &moments, &to_committer);
             spawn(scope, format!("embed-{n}"), work)?;
         }
         drop((to_workers, moments, to_committer));
@@ -154,6 +154,7 @@ fn unread(error: &MediaError, video: &Video) -> Unread {
 /// worker a core beats one many-threaded worker.
 fn embed_all<'v>(
     embedder: &dyn Embedder,
+    views: Views,
     moments: &Receiver<Task<'v>>,
     to_committer: &Sender<Message<'v>>,
 ) {
@@ -162,7 +163,7 @@ fn embed_all<'v>(
         while let Ok(first) = moments.recv() {
             let mut batch = vec![first];
             batch.extend(moments.try_iter().take(embedder.batch_size() - 1));
-            for message in embed(embedder, batch) {
+            for message in embed(embedder, views, batch) {
                 if to_committer.send(message).is_err() {
                     return;
                 }
@@ -175,41 +176,49 @@ fn embed_all<'v>(
     }
 }
 
-fn embed<'v>(embedder: &dyn Embedder, batch: Vec<Task<'v>>) -> Vec<Message<'v>> {
-    let (tasks, pixels): (Vec<_>, Vec<Pixels>) = batch
-        .into_iter()
-        .map(|t| {
-            let Moment {
-                time,
-                start,
-                end,
-                pixels,
-            } = t.moment;
-            ((t.video, time, start, end), pixels)
-        })
-        .unzip();
+fn embed<'v>(embedder: &dyn Embedder, views: Views, batch: Vec<Task<'v>>) -> Vec<Message<'v>> {
     let embed = |pixels: &[Pixels]| {
         catch_unwind(AssertUnwindSafe(|| embedder.embed_images(pixels)))
             .map_err(|panic| said(&panic))
             .and_then(|r| r.map_err(|e: EmbedError| e.to_string()))
     };
-    let vectors: Vec<Result<_, String>> = match embed(&pixels) {
-        Ok(vectors) => vectors.into_iter().map(Ok).collect(),
-        // One bad picture must not take the others with it.
-        Err(_) => pixels
-            .iter()
-            .map(|p| embed(std::slice::from_ref(p)).map(|mut v| v.remove(0)))
-            .collect(),
-    };
-    let both = tasks.into_iter().zip(vectors);
-    both.map(|((video, time, start, end), vector)| Message::Moment {
+    // The views of all frames in one row, and how many each frame has.
+    let (mut parts, mut pixels, mut frames) = (Vec::new(), Vec::new(), Vec::new());
+    for Task { video, moment } in batch {
+        let of_frame = views.of(moment.pixels, embedder);
+        frames.push((video, moment.time, moment.start, moment.end, of_frame.len()));
+        for view in of_frame {
+            parts.push(
+                view.part
+                    .map(|p| p.map(|v| (f64::from(v) * moment.scale) as u32)),
+            );
+            pixels.push(view.pixels);
+        }
+    }
+    let mut together = Vec::with_capacity(pixels.len());
+    for some in pixels.chunks(embedder.batch_size()) {
+        match embed(some) {
+            Ok(vectors) => together.extend(vectors.into_iter().map(Ok)),
+            // One bad picture must not take the others with it.
+            Err(_) => together.extend(
+                some.iter()
+                    .map(|p| embed(std::slice::from_ref(p)).map(|mut v| v.remove(0))),
+            ),
+        }
+    }
+    let mut both = parts.into_iter().zip(together);
+    let message = |(video, time, start, end, count)| Message::Moment {
         video,
         time,
         start,
         end,
-        vector,
-    })
-    .collect()
+        vectors: both
+            .by_ref()
+            .take(count)
+            .map(|(part, v)| Ok((part, v?)))
+            .collect(),
+    };
+    frames.into_iter().map(message).collect()
 }
 
 /// What a panic said.

@@ -38,7 +38,7 @@ impl PathProblem {
     /// Remembers the file and its reason, so that `status` can tell what was not seen.
     pub(super) fn record(&self, job: &Job, writer: &mut Writer) -> Result<(), IngestError> {
         if let Some(stamp) = self.stamp {
-            let video = writer.begin_video(&self.path, stamp, &job.sampling.to_string())?;
+            let video = writer.begin_video(&self.path, stamp, &job.policy())?;
             let error = Some(self.reason.clone());
             let record = VideoRecord {
                 error,
@@ -68,7 +68,7 @@ pub(super) fn make(
 ) -> Result<Plan, IngestError> {
     let mut plan = Plan::default();
     let mut seen = HashSet::new();
-    let sampling = job.sampling.to_string();
+    let sampling = job.policy();
     for root in &job.paths {
         for entry in files_under(root) {
             if stop.load(Ordering::Relaxed) {

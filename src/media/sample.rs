@@ -77,6 +77,8 @@ impl std::fmt::Display for Sampling {
 pub struct SampledFrame {
     pub time: Timestamp,
     pub pixels: Pixels,
+    /// How many times larger than `pixels` a player shows it; 1 but for very large frames.
+    pub scale: f64,
 }
 
 /// Why reading ended.
@@ -323,7 +325,12 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         self.report.frames += 1;
         (self.report.width, self.report.height) = (pixels.width(), pixels.height());
         self.last = Some(time);
-        (self.emit)(SampledFrame { time, pixels })
+        let scale = self.upright.scale(&pixels);
+        (self.emit)(SampledFrame {
+            time,
+            pixels,
+            scale,
+        })
     }
 
     /// Whether the decoder gave up on the last of what it was sent.

@@ -47,6 +47,15 @@ impl Upright {
         }
     }
 
+    /// How many times larger than the picture just made a player shows it.
+    pub(super) fn scale(&self, made: &Pixels) -> f64 {
+        let Some((shape, _)) = &self.graph else {
+            return 1.0;
+        };
+        let (width, height) = display_size(shape, MAX_SIDE);
+        f64::from(width.max(height)) / f64::from(made.width().max(made.height()))
+    }
+
     pub(super) fn pixels(&mut self, frame: &ff::frame::Video) -> Result<Pixels, ff::Error> {
         let shape = Shape {
             format: frame.format(),

@@ -5,6 +5,8 @@ pub mod eval;
 mod merge;
 mod scope;
 
+use std::collections::HashSet;
+
 use crate::embed::{EmbedError, Embedder};
 use crate::index::{IndexError, Method, Neighbour, Reader};
 use crate::types::{Embedding, Hit, timecode};
@@ -100,12 +102,15 @@ pub fn query(
     Ok(Answer { hits, method })
 }
 
-/// The moments of vectors, best first.
+/// The moments of vectors, best first, each by the best of its views.
 fn candidates(reader: &Reader, near: &[Neighbour]) -> Result<Vec<Candidate>, IndexError> {
     let mut candidates = Vec::with_capacity(near.len());
+    let mut seen = HashSet::new();
     for n in near {
         // A vector the graph still holds may have left the catalogue.
-        if let Some(row) = reader.moment_of(n.id)? {
+        if let Some(row) = reader.moment_of(n.id)?
+            && seen.insert(row.moment)
+        {
             let score = f64::from(n.similarity);
             candidates.push(Candidate { row, score });
         }

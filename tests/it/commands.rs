@@ -42,7 +42,7 @@ impl Vsearch {
     }
 
     /// Rows of a table of the library's catalogue; 0 while there is none.
-    fn rows(&self, of: &str) -> i64 {
+    pub fn rows(&self, of: &str) -> i64 {
         let path = self.dir.path().join("library/catalog.sqlite");
         let count =
             rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)

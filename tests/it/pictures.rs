@@ -1,5 +1,6 @@
 //! Pictures as questions, labels, templates and scripts: what only some models can do.
 
+use crate::clips::ffmpeg;
 use crate::commands::{Vsearch, indexed};
 use crate::tiny_clip::{goldens, write};
 
@@ -106,4 +107,55 @@ fn a_question_the_model_cannot_read_is_flagged() {
     );
     let (_, _, err) = v.run(&["query", "a person in blue"]);
     assert!(!err.contains("script"), "{err}");
+}
+
+#[test]
+fn a_hit_says_which_part_of_the_frame_matched() {
+    let v = Vsearch::new();
+    let test = "-f lavfi -i testsrc2=s=160x90:r=10:d=5 -c:v libx264 -preset ultrafast {}";
+    ffmpeg(test, &v.footage().join("wide.mkv"));
+    let model = tiny(&v);
+    let index = |rest: &[&str]| {
+        let (code, _, err) = v.run(&[&["index", "footage", "--model", model], rest].concat());
+        assert_eq!(code, 0, "{err}");
+        (v.rows("moments"), v.rows("vectors"))
+    };
+    let (moments, vectors) = index(&[]);
+    assert_eq!(vectors, 2 * moments, "cover is CLIP's default");
+    let hits = v.json(&["query", "a card", "--model", model, "--json"]);
+    let boxes = [[0, 0, 90, 90], [70, 0, 90, 90]].map(|b| serde_json::json!(b));
+    assert!(boxes.contains(&hits[0]["box"]), "{hits:?}");
+    let mut times: Vec<f64> = hits.iter().map(|h| h["time"].as_f64().unwrap()).collect();
+    times.dedup();
+    assert_eq!(times.len(), hits.len(), "a moment is one hit: {hits:?}");
+
+    assert_eq!(
+        index(&["--views", "tiles"]),
+        (moments, 10 * moments),
+        "read again"
+    );
+    assert_eq!(index(&["--views", "fit"]), (moments, moments));
+    let hits = v.json(&["query", "a card", "--model", model, "--json"]);
+    assert!(hits[0]["box"].is_null());
+    let (code, _, err) = v.run(&["index", "footage", "--views", "all"]);
+    assert!(
+        code == 2 && err.contains("center, fit, cover or tiles"),
+        "{err}"
+    );
+}
+
+#[test]
+fn views_of_a_picture_are_lines() {
+    let v = Vsearch::new();
+    let picture = v.dir.path().join("wide.png");
+    ffmpeg("-f lavfi -i testsrc2=s=160x90 -frames:v 1 {}", &picture);
+    let model = tiny(&v);
+    let embed = ["embed", "--image", "wide.png", "--model", model, "--views"];
+    let lines = |views: &'static str| v.json(&[&embed[..], &[views]].concat());
+    assert_eq!(lines("cover").len(), 2);
+    assert_eq!(
+        lines("center")[0]["box"],
+        serde_json::json!([35, 0, 90, 90])
+    );
+    assert!(lines("fit")[0].get("box").is_none());
 }

@@ -1,6 +1,8 @@
 //! CLIP models small enough to write at test time, filled as script/clip_reference.py fills them.
 //! The tests of `embed::clip` use this file too.
 
+#![allow(dead_code)] // each of the two users reads a part
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

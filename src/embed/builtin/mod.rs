@@ -114,6 +114,10 @@ impl Embedder for Builtin {
         None
     }
 
+    fn crops(&self) -> bool {
+        false
+    }
+
     fn batch_size(&self) -> usize {
         4
     }

@@ -31,7 +31,7 @@ use super::{EmbedError, Embedder};
 use crate::types::{Embedding, Pixels};
 
 /// Pictures embedded at once on a CPU: few enough that activations stay in cache.
-const BATCH: usize = 4;
+const BATCH: usize = 8;
 
 /// Why a model folder gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -192,6 +192,10 @@ impl Embedder for Clip {
 
     fn logit_scale(&self) -> Option<f32> {
         Some(self.logit_scale)
+    }
+
+    fn crops(&self) -> bool {
+        true
     }
 
     fn batch_size(&self) -> usize {
