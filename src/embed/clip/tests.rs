@@ -115,6 +115,14 @@ fn what_is_wrong_with_a_folder_is_said() {
     std::fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
     assert!(matches!(refused(), ClipError::BadWeights { .. }));
 
+    let header = br#"{"logit_scale":{"dtype":"F32","shape":[],"data_offsets":[4,0]}}"#;
+    let backwards = [&(header.len() as u64).to_le_bytes()[..], header].concat();
+    std::fs::write(&weights, backwards).unwrap();
+    assert!(Clip::open(dir.path()).is_err());
+    for garbage in [&b"x"[..], &[255; 64], &[8, 0, 0, 0, 0, 0, 0, 0, b'{']] {
+        std::fs::write(&weights, garbage).unwrap();
+        assert!(matches!(refused(), ClipError::BadWeights { .. }));
+    }
     std::fs::remove_file(&weights).unwrap();
     assert!(matches!(refused(), ClipError::NoWeights { .. }));
     std::fs::write(dir.path().join("open_clip_pytorch_model.bin"), "x").unwrap();

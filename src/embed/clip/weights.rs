@@ -1,32 +1,54 @@
-//! A safetensors file, memory-mapped; tensors come out checked and in f32.
+//! A safetensors file; tensors are read one by one, checked, and come out in f32.
+//!
+//! Read, not mapped: candle keeps tensors in memory of its own, so a map would hold every byte
+//! twice while loading, and would need unsafe code.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::Metadata;
 
 use super::ClipError;
 
 pub(super) const CPU: Device = Device::Cpu;
 
+/// The length of the header, before it: 64 bits, little-endian.
+const LENGTH_BYTES: u64 = 8;
+/// What the safetensors crate allows too.
+const LARGEST_HEADER: u64 = 100_000_000;
+
 pub(super) struct Weights {
-    file: MmapedSafetensors,
+    file: File,
+    metadata: Metadata,
+    /// Where the tensors begin.
+    data: u64,
     path: PathBuf,
 }
 
 impl Weights {
+    /// Reads the header, and checks that the file is as long as that says.
     pub(super) fn open(path: &Path) -> Result<Self, ClipError> {
-        // SAFETY: the file must not change while it is mapped. Model files are written once,
-        // under another name, and renamed; what a user does to one meanwhile can at worst give
-        // wrong numbers, for the tensors are copied out of the map as they are loaded.
-        #[allow(unsafe_code)]
-        let file = unsafe { MmapedSafetensors::new(path) };
-        let file = file.map_err(|cause| ClipError::BadWeights {
+        let file = File::open(path).map_err(|cause| ClipError::Unreadable {
             path: path.into(),
-            reason: cause.to_string(),
+            cause,
         })?;
+        let bad = |reason: String| ClipError::BadWeights {
+            path: path.into(),
+            reason,
+        };
+        let (metadata, data) = header(&file).map_err(bad)?;
+        let expected = data + metadata.data_len() as u64;
+        let found = file.metadata().map_or(0, |m| m.len());
+        if found != expected {
+            let reason = format!("it has {found} bytes, its header promises {expected}");
+            return Err(bad(reason));
+        }
         Ok(Self {
             file,
+            metadata,
+            data,
             path: path.into(),
         })
     }
@@ -36,22 +58,52 @@ impl Weights {
     /// # Errors
     /// [`ClipError::MissingTensor`], and [`ClipError::WrongShape`] where it is not `shape`.
     pub(super) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, ClipError> {
-        let view = self.file.get(name).map_err(|_| ClipError::MissingTensor {
-            path: self.path.clone(),
-            name: name.into(),
-        })?;
-        if view.shape() != shape {
+        let path = self.path.clone();
+        let Some(info) = self.metadata.info(name) else {
+            let name = name.into();
+            return Err(ClipError::MissingTensor { path, name });
+        };
+        if info.shape != shape {
             return Err(ClipError::WrongShape {
-                path: self.path.clone(),
+                path,
                 name: name.into(),
                 expected: shape.into(),
-                found: view.shape().into(),
+                found: info.shape.clone(),
             });
         }
-        Ok(self.file.load(name, &CPU)?.to_dtype(DType::F32)?)
+        let (start, end) = info.data_offsets;
+        let dtype = DType::try_from(info.dtype)?;
+        let size = shape.iter().product::<usize>() * dtype.size_in_bytes();
+        if end.checked_sub(start) != Some(size) || end > self.metadata.data_len() {
+            let reason = format!("the tensor {name} does not lie where its header says");
+            return Err(ClipError::BadWeights { path, reason });
+        }
+        let mut bytes = vec![0; size];
+        let read = self
+            .file
+            .read_exact_at(&mut bytes, self.data + start as u64);
+        read.map_err(|cause| ClipError::Unreadable { path, cause })?;
+        let tensor = Tensor::from_raw_buffer(&bytes, dtype, shape, &CPU)?;
+        Ok(tensor.to_dtype(DType::F32)?)
     }
 
     pub(super) fn scalar(&self, name: &str) -> Result<f32, ClipError> {
         Ok(self.tensor(name, &[])?.to_scalar()?)
     }
+}
+
+/// What the file says of its tensors, and where they begin.
+fn header(file: &File) -> Result<(Metadata, u64), String> {
+    let mut length = [0; LENGTH_BYTES as usize];
+    let read = file.read_exact_at(&mut length, 0);
+    read.map_err(|e| e.to_string())?;
+    let length = u64::from_le_bytes(length);
+    if length > LARGEST_HEADER {
+        return Err(format!("its header would have {length} bytes"));
+    }
+    let mut json = vec![0; length as usize];
+    let read = file.read_exact_at(&mut json, LENGTH_BYTES);
+    read.map_err(|e| e.to_string())?;
+    let metadata = serde_json::from_slice(&json).map_err(|e| e.to_string())?;
+    Ok((metadata, LENGTH_BYTES + length))
 }
