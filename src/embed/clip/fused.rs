@@ -16,7 +16,7 @@ pub(super) fn add_bias(x: Tensor, bias: &Tensor) -> Result<Tensor> {
     if !x.device().is_cpu() {
         return x.broadcast_add(bias);
     }
-    x.inplace_op2(bias, &AddBias)?;
+    x.inplace_op2(bias, &BiasActivate(None))?;
     Ok(x)
 }
 
@@ -29,7 +29,7 @@ pub(super) fn activate(x: Tensor, bias: &Tensor, activation: Activation) -> Resu
             Activation::Gelu => x.gelu_erf(),
         };
     }
-    x.inplace_op2(bias, &BiasActivate(activation))?;
+    x.inplace_op2(bias, &BiasActivate(Some(activation)))?;
     Ok(x)
 }
 
@@ -51,34 +51,9 @@ pub(super) fn scaled_softmax(x: Tensor, scale: f32) -> Result<Tensor> {
     Ok(x)
 }
 
-struct AddBias;
-struct BiasActivate(Activation);
+struct BiasActivate(Option<Activation>);
 struct AddResidual;
 struct ScaledSoftmax(f32);
-
-impl InplaceOp2 for AddBias {
-    fn name(&self) -> &'static str {
-        "add-bias"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &mut CpuStorage,
-        l: &Layout,
-        bias: &CpuStorage,
-        bl: &Layout,
-    ) -> Result<()> {
-        let (x, bias) = (values_mut(x, l)?, values(bias, bl)?);
-        pulp::Arch::new().dispatch(|| {
-            for row in x.chunks_exact_mut(bias.len()) {
-                for (x, b) in row.iter_mut().zip(bias) {
-                    *x += b;
-                }
-            }
-        });
-        Ok(())
-    }
-}
 
 impl InplaceOp2 for BiasActivate {
     fn name(&self) -> &'static str {
@@ -95,8 +70,9 @@ impl InplaceOp2 for BiasActivate {
         let (x, bias) = (values_mut(x, l)?, values(bias, bl)?);
         let arch = pulp::Arch::new();
         match self.0 {
-            Activation::QuickGelu => arch.dispatch(|| each(x, bias, quick_gelu)),
-            Activation::Gelu => arch.dispatch(|| each(x, bias, gelu)),
+            None => arch.dispatch(|| each(x, bias, |x| x)),
+            Some(Activation::QuickGelu) => arch.dispatch(|| each(x, bias, quick_gelu)),
+            Some(Activation::Gelu) => arch.dispatch(|| each(x, bias, gelu)),
         }
         Ok(())
     }

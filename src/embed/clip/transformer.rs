@@ -11,7 +11,7 @@ use super::weights::Weights;
 
 pub(super) const NORM_EPS: f64 = 1e-5;
 
-/// `x Wᵀ + b`; the weight lies as `[out, in]`.
+/// `x W + b`; the weight lies as `[in, out]`, the order in which a product reads it.
 pub(super) struct Linear {
     weight: Tensor,
     pub(super) bias: Tensor,
@@ -20,7 +20,7 @@ pub(super) struct Linear {
 impl Linear {
     pub(super) fn load(w: &Weights, name: &str, from: usize, to: usize) -> Result<Self, ClipError> {
         Ok(Self {
-            weight: w.tensor(&format!("{name}.weight"), &[to, from])?,
+            weight: turned(w.tensor(&format!("{name}.weight"), &[to, from])?)?,
             bias: w.tensor(&format!("{name}.bias"), &[to])?,
         })
     }
@@ -30,7 +30,7 @@ impl Linear {
         let [q, k, v] = names.map(|name| Self::load(w, name, width, width));
         let (q, k, v) = (q?, k?, v?);
         Ok(Self {
-            weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
+            weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 1)?,
             bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
         })
     }
@@ -45,10 +45,15 @@ impl Linear {
         let mut shape = x.dims().to_vec();
         let width = shape.pop().unwrap_or(0);
         let rows: usize = shape.iter().product();
-        let y = x.reshape((rows, width))?.matmul(&self.weight.t()?)?;
-        shape.push(self.weight.dim(0)?);
+        let y = x.reshape((rows, width))?.matmul(&self.weight)?;
+        shape.push(self.weight.dim(1)?);
         y.reshape(shape)
     }
+}
+
+/// `[out, in]`, as files have it, to `[in, out]`.
+fn turned(weight: Tensor) -> CandleResult<Tensor> {
+    weight.t()?.contiguous()
 }
 
 pub(super) fn layer_norm(w: &Weights, name: &str, width: usize) -> Result<LayerNorm, ClipError> {
@@ -134,7 +139,7 @@ impl Block {
         let (qkv, names) = match layout {
             Layout::OpenClip => {
                 let qkv = Linear {
-                    weight: w.tensor(&part("attn.in_proj_weight"), &[3 * width, width])?,
+                    weight: turned(w.tensor(&part("attn.in_proj_weight"), &[3 * width, width])?)?,
                     bias: w.tensor(&part("attn.in_proj_bias"), &[3 * width])?,
                 };
                 (
