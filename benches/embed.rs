@@ -8,7 +8,7 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use vsearch::embed::open_model;
+use vsearch::embed::{Device, open_model};
 use vsearch::types::Pixels;
 
 const SENTENCE: &str = "a person in blue riding a bicycle";
@@ -20,7 +20,7 @@ fn main() {
     let length = Duration::from_secs(numbers.next().unwrap_or(5) as u64);
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let workers = numbers.next().unwrap_or(cores);
-    let model = open_model(&name).expect("the model opens");
+    let model = open_model(&name, &Device::cpu()).expect("the model opens");
     let model = model.as_ref();
     let size = numbers.next().unwrap_or(model.batch_size());
     let noise = (0..224u32 * 224 * 3).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);

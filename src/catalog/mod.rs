@@ -1,6 +1,7 @@
 //! The SQLite catalogue: videos, moments, vectors. The one truth of a library; every other
 //! index is derived from it and can be thrown away.
 
+mod canaries;
 mod codec;
 mod moments;
 mod videos;
@@ -19,7 +20,10 @@ pub use videos::{FileStamp, Known, VideoRecord, VideoRow};
 
 const FILE: &str = "catalog.sqlite";
 const LOCK: &str = "write.lock";
-const MIGRATIONS: &[M] = &[M::up(include_str!("../../migrations/0001_library.sql"))];
+const MIGRATIONS: &[M] = &[
+    M::up(include_str!("../../migrations/0001_library.sql")),
+    M::up(include_str!("../../migrations/0002_canaries.sql")),
+];
 
 /// How long a write waits for another process's commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -145,6 +149,13 @@ impl Catalog {
         let sql = "SELECT id FROM models WHERE fingerprint = ?1";
         let id = self.db.query_row(sql, [fingerprint], |r| r.get(0));
         Ok(id.optional()?.map(ModelId))
+    }
+
+    /// Every model that ever wrote here, with its fingerprint.
+    pub fn models(&self) -> Result<Vec<(ModelId, String)>, CatalogError> {
+        let mut statement = self.db.prepare("SELECT id, fingerprint FROM models")?;
+        let rows = statement.query_map([], |r| Ok((ModelId(r.get(0)?), r.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Names of the models that have vectors here, the most used first.

@@ -12,6 +12,7 @@ use super::model::ModelArgs;
 use super::query::QueryArgs;
 use super::remove::RemoveArgs;
 use super::status::StatusArgs;
+use crate::embed::DeviceChoice;
 
 /// Find moments in video footage with a sentence.
 ///
@@ -40,6 +41,9 @@ pub(super) struct Common {
     /// Folder of the library [default: $VSEARCH_LIBRARY, else the platform's data folder]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) library: Option<PathBuf>,
+    /// Where the model computes: auto, cpu, cuda, cuda:N or metal (GPUs where they are built in)
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    pub(super) device: DeviceChoice,
     /// Print results and problems only, no progress
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,

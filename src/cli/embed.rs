@@ -4,9 +4,11 @@ use std::process::ExitCode;
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
+use super::args::Common;
+use super::embedder;
 use super::failure::Failure;
 use super::output::json_line;
-use crate::embed::{DEFAULT_MODEL, EmbedError, Templates, Views, load_picture, open_model};
+use crate::embed::{EmbedError, Templates, Views, load_picture};
 use crate::types::ViewBox;
 
 /// Print the vector of a sentence or a picture
@@ -25,9 +27,10 @@ pub(super) struct EmbedArgs {
     /// A picture file (JPEG, PNG, WebP, BMP, GIF, TIFF)
     #[arg(long, value_name = "FILE", group = "input")]
     image: Option<PathBuf>,
-    /// Model to embed with: a name, or the folder of a CLIP model
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
-    model: String,
+    /// Model to embed with: a name, or the folder of a CLIP model [default: CLIP ViT-B-32 where it
+    /// is on this machine, else builtin]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
     /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "none")]
     templates: String,
@@ -51,9 +54,9 @@ struct Line<'a> {
     part: Option<ViewBox>,
 }
 
-pub(super) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(common: &Common, args: &EmbedArgs) -> Result<ExitCode, Failure> {
     let templates = Templates::named(&args.templates)?;
-    let embedder = open_model(&args.model)?;
+    let embedder = embedder::open(common, args.model.as_deref(), None)?;
     let embedder = embedder.as_ref();
     let vectors: Vec<_> = match (&args.text, &args.image) {
         (Some(text), _) => vec![(None, templates.embed(embedder, text)?)],

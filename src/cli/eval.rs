@@ -5,9 +5,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::args::Common;
+use super::embedder;
 use super::failure::Failure;
 use super::output::{json_line, print, shown};
-use crate::embed::{DEFAULT_MODEL, Templates, Views, open_model};
+use crate::embed::{Templates, Views};
 use crate::index::Reader;
 use crate::ingest::Job;
 use crate::media::Sampling;
@@ -32,9 +33,10 @@ pub(super) struct EvalArgs {
     /// Folder of the videos it names
     #[arg(long, value_name = "DIR")]
     videos: PathBuf,
-    /// Model to measure: a name, or the folder of a CLIP model
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
-    model: String,
+    /// Model to measure: a name, or the folder of a CLIP model [default: CLIP ViT-B-32 where it is
+    /// on this machine, else builtin]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
     /// Print JSON Lines: one for each query, then {"summary":…}
     #[arg(long)]
     json: bool,
@@ -84,7 +86,7 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
     }
     let temporary = tempfile::tempdir()?;
     let dir = common.library.as_deref().unwrap_or(temporary.path());
-    let embedder = open_model(&args.model)?;
+    let embedder = embedder::open(common, args.model.as_deref(), None)?;
     let job = Job {
         paths: files.clone(),
         sampling: Sampling::DEFAULT,

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::embed::store::HubError;
 use crate::embed::{EmbedError, TemplateError};
 use crate::index::{CatalogError, IndexError};
 use crate::ingest::IngestError;
@@ -110,13 +111,59 @@ impl From<SearchError> for Failure {
 impl From<EmbedError> for Failure {
     fn from(cause: EmbedError) -> Self {
         let hint = match &cause {
-            EmbedError::UnknownModel { .. } => Some("see which there are: vsearch model list"),
+            EmbedError::UnknownModel { .. } => "see which there are: vsearch model list".into(),
+            EmbedError::NotHere { name } => format!("bring it: vsearch model pull {name}"),
             EmbedError::EmptyText => {
-                Some("say what to look for: vsearch query \"a person riding a bicycle\"")
+                "say what to look for: vsearch query \"a person riding a bicycle\"".into()
             }
-            _ => None,
+            EmbedError::NoDevice { .. } => {
+                "leave --device out, or say --device cpu; docs/gpu.md tells how to build for a GPU"
+                    .into()
+            }
+            EmbedError::SelfTest { model, .. } => format!(
+                "nothing was written; check the model's files: vsearch model verify '{model}'"
+            ),
+            _ => return Self::new(cause),
         };
-        with(cause, hint.map(str::to_owned))
+        Self::new(cause).hint(hint)
+    }
+}
+
+impl From<HubError> for Failure {
+    fn from(cause: HubError) -> Self {
+        let hint: String = match &cause {
+            HubError::NoSuchModel { .. } => "see which there are: vsearch model list".into(),
+            HubError::Offline { .. } => {
+                "unset HF_HUB_OFFLINE, or name a folder: --model DIR".into()
+            }
+            HubError::Forbidden { .. } => {
+                "accept the model's terms on the hub, then set HF_TOKEN to a token of yours".into()
+            }
+            HubError::NotThere { .. } => "check the name, and HF_ENDPOINT where it is set".into(),
+            HubError::Refused { .. } | HubError::Broken { .. } | HubError::Checksum { .. } => {
+                "try again later; what has come is kept. Behind a proxy set HTTPS_PROXY, for a \
+                 mirror HF_ENDPOINT"
+                    .into()
+            }
+            HubError::NoModel { .. } => {
+                "it must hold open_clip_config.json and open_clip_model.safetensors, or \
+                 config.json and model.safetensors"
+                    .into()
+            }
+            HubError::Pickle { repository, .. } => format!(
+                "some repositories have safetensors on a branch: vsearch model pull \
+                 {repository}@refs/pr/1; or convert it and name the folder: --model DIR"
+            ),
+            HubError::Changed { path } => {
+                format!("delete {} and pull the model again", path.display())
+            }
+            HubError::Locked { .. } => "wait for it to end, then try again".into(),
+            HubError::DiskFull { .. } => {
+                "make room, or name another place: HF_HOME=DIR vsearch model pull NAME".into()
+            }
+            HubError::Io { .. } => "check the folder; HF_HOME=DIR names another".into(),
+        };
+        Self::new(cause).hint(hint)
     }
 }
 

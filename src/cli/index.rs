@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::Common;
+use super::embedder;
 use super::failure::Failure;
 use super::output::{library, shown};
 use super::progress::Progress;
 use super::stop::on_interrupt;
-use crate::embed::{DEFAULT_MODEL, Embedder, Views, open_model};
+use crate::embed::{Embedder, Views};
 use crate::index::{CatalogError, IndexError, Reader, Writer};
 use crate::ingest::{Job, Summary, run as ingest};
 use crate::media::Sampling;
@@ -47,8 +48,8 @@ pub(super) struct IndexArgs {
     /// Look at keyframes only
     #[arg(long)]
     keyframes: bool,
-    /// Model to embed with: a name, or the folder of a CLIP model [default: the library's own, else
-    /// builtin]
+    /// Model to embed with: a name (vsearch model list), or the folder of a CLIP model [default: the
+    /// library's own, else CLIP ViT-B-32 where it is on this machine, else builtin]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// What of each frame is embedded: center, fit, cover or tiles [default: cover for CLIP, center
@@ -78,7 +79,8 @@ pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure
         );
     }
     let dir = library(common)?;
-    let embedder = model_for_indexing(&dir, args.model.as_deref())?;
+    let own = own_model(&dir)?;
+    let embedder = embedder::open(common, args.model.as_deref(), own.as_deref())?;
     let job = Job {
         paths: args.paths.clone(),
         sampling,
@@ -115,18 +117,11 @@ pub(super) fn index(
     Ok(summary)
 }
 
-/// The model asked for, else the one the library was made with, else the built-in one.
-fn model_for_indexing(
-    dir: &std::path::Path,
-    asked: Option<&str>,
-) -> Result<Box<dyn Embedder>, Failure> {
-    if let Some(name) = asked {
-        return Ok(open_model(name)?);
+/// The model the library was made with.
+fn own_model(dir: &std::path::Path) -> Result<Option<String>, Failure> {
+    match Reader::open(dir) {
+        Ok(reader) => Ok(reader.model_names()?.into_iter().next()),
+        Err(IndexError::Catalog(CatalogError::NoLibrary { .. })) => Ok(None),
+        Err(e) => Err(e.into()),
     }
-    let own = match Reader::open(dir) {
-        Ok(reader) => reader.model_names()?.into_iter().next(),
-        Err(IndexError::Catalog(CatalogError::NoLibrary { .. })) => None,
-        Err(e) => return Err(e.into()),
-    };
-    Ok(open_model(own.as_deref().unwrap_or(DEFAULT_MODEL))?)
 }

@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering;
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
+use super::args::Common;
+use super::embedder;
 use super::failure::Failure;
 use super::output::{json_line, print, shown};
 use super::stop::on_interrupt;
-use crate::embed::{Embedder, Templates, load_picture, open_model};
+use crate::embed::{Embedder, Templates, load_picture};
 use crate::media::{Ending, Sampling, Source, sample};
 use crate::types::{Embedding, Pixels, Timestamp};
 
@@ -21,8 +23,8 @@ use crate::types::{Embedding, Pixels, Timestamp};
 /// all, so give a label for the rest, as "an empty street". Needs a CLIP model.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  vsearch label frame.jpg --model ~/models/ViT-B-32 --labels \"a car,a truck,an empty road\"
-  vsearch label gate.mp4 --model ~/models/ViT-B-32 --labels-file labels.txt --every 5 --json",
+  vsearch label frame.jpg --labels \"a car,a truck,an empty road\"
+  vsearch label gate.mp4 --model ViT-L-14 --labels-file labels.txt --every 5 --json",
     group(ArgGroup::new("given").required(true)))]
 pub(super) struct LabelArgs {
     /// A picture or a video
@@ -34,8 +36,8 @@ pub(super) struct LabelArgs {
     /// A file with one label a line
     #[arg(long, value_name = "FILE", group = "given")]
     labels_file: Option<PathBuf>,
-    /// The folder of a CLIP model
-    #[arg(long, value_name = "DIR")]
+    /// A CLIP model: its name, or its folder [default: ViT-B-32]
+    #[arg(long, value_name = "NAME", default_value = crate::embed::store::RECOMMENDED)]
     model: String,
     /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "photo")]
@@ -64,17 +66,17 @@ struct Labelled<'a> {
     probability: f64,
 }
 
-pub(super) fn run(args: &LabelArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(common: &Common, args: &LabelArgs) -> Result<ExitCode, Failure> {
     let labels = labels(args)?;
     let templates = Templates::named(&args.templates)?;
-    let embedder = open_model(&args.model)?;
+    let embedder = embedder::open(common, Some(&args.model), None)?;
     let embedder = embedder.as_ref();
     let Some(temperature) = embedder.logit_scale() else {
         return Err(Failure::new(format!(
             "the model {:?} has no learned temperature: its similarities give no probabilities",
             embedder.name()
         ))
-        .hint("name the folder of a CLIP model: --model DIR"));
+        .hint("name a CLIP model: --model ViT-B-32 (vsearch model list)"));
     };
     let vectors = labels.iter().map(|l| templates.embed(embedder, l));
     let judge = Judge {

@@ -10,6 +10,7 @@ macro_rules! note {
 
 mod args;
 mod embed;
+mod embedder;
 mod eval;
 mod failure;
 mod index;
@@ -50,10 +51,10 @@ fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Verb::Index(a) => index::run(&common, &a),
         Verb::Query(a) => query::run(&common, &a),
         Verb::Status(a) => status::run(&common, &a),
-        Verb::Embed(a) => embed::run(&a),
-        Verb::Label(a) => label::run(&a),
+        Verb::Embed(a) => embed::run(&common, &a),
+        Verb::Label(a) => label::run(&common, &a),
         Verb::Eval(a) => eval::run(&common, &a),
-        Verb::Model(a) => model::run(&a),
+        Verb::Model(a) => model::run(&common, &a),
         Verb::Remove(a) => remove::run(&common, &a),
         Verb::Completions { shell } => {
             let mut command = Args::command();

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::Common;
+use super::embedder;
 use super::failure::Failure;
 use super::input::picture;
 use super::output::{count, json_line, length, library, print, shown};
 use super::pictures;
-use crate::embed::{DEFAULT_MODEL, EmbedError, Embedder, Templates, open_model, unread_script};
+use crate::embed::{EmbedError, Templates, store, unread_script};
 use crate::index::{Reader, VideoRow};
 use crate::search::{Scope, query};
 use crate::types::{Hit, timecode};
@@ -72,7 +73,8 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
     let scope = scope.map_err(|e| Failure::new(e).hint("quote it, as in --in '*gate*'"))?;
     let dir = library(common)?;
     let reader = Reader::open(&dir)?;
-    let embedder = model_for_query(&reader, args.model.as_deref())?;
+    let own = reader.model_names()?.into_iter().next();
+    let embedder = embedder::open(common, args.model.as_deref(), own.as_deref())?;
     let vector = match (&args.sentence, &args.image) {
         (_, Some(image)) => embedder
             .embed_images(&[picture(image)?])?
@@ -122,22 +124,15 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
 fn unread(model: &str, script: &str) -> String {
     let chinese = match script {
         "Han" => {
-            "; Chinese-CLIP did: index with --model DIR, the folder of \
-                  OFA-Sys/chinese-clip-vit-base-patch16 with its weights in safetensors"
+            let name = store::CHINESE;
+            format!("; {name} did: vsearch model pull {name}, then index with --model {name}")
         }
-        _ => "",
+        _ => String::new(),
     };
     format!(
         "hint: {model} did not learn to read {script} script, so these hits mean little; ask in \
          English{chinese}"
     )
-}
-
-/// The model asked for, else the one that made most of the library's vectors.
-fn model_for_query(reader: &Reader, asked: Option<&str>) -> Result<Box<dyn Embedder>, Failure> {
-    let own = reader.model_names()?.into_iter().next();
-    let name = asked.map(str::to_owned).or(own);
-    Ok(open_model(name.as_deref().unwrap_or(DEFAULT_MODEL))?)
 }
 
 fn table(hits: &[Hit]) -> String {

@@ -6,7 +6,6 @@ use clap::Args;
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{count, library, shown};
-use crate::embed::{DEFAULT_MODEL, open_model};
 use crate::index::{Reader, Writer};
 use crate::types::VideoId;
 
@@ -31,10 +30,6 @@ pub(super) struct RemoveArgs {
 pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Failure> {
     let dir = library(common)?;
     let reader = Reader::open(&dir)?;
-    let mut models = reader.model_names()?;
-    if models.is_empty() {
-        models.push(DEFAULT_MODEL.into()); // nothing but files that gave nothing
-    }
     let videos = reader.videos()?;
     let mut gone: Vec<VideoId> = Vec::new();
     let mut unknown = 0;
@@ -53,15 +48,7 @@ pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Failur
     }
     gone.sort();
     gone.dedup();
-    // The graphs of all models follow; a library without vectors has none.
-    for (i, name) in models.iter().enumerate() {
-        let model = open_model(name)?;
-        let mut writer = Writer::open(&dir, model.name(), model.fingerprint(), model.dim())?;
-        if i == 0 && !gone.is_empty() {
-            writer.remove_videos(&gone)?;
-        }
-        writer.catch_up()?;
-    }
+    Writer::remove(&dir, &gone)?;
     if !common.quiet {
         note!(
             "{} removed from {}",

@@ -1,12 +1,16 @@
 //! From pictures and sentences to vectors of one space.
 //!
 //! [`Embedder`] is what the rest of vsearch sees; [`open_model`] finds one by name: the built-in
-//! model ([`builtin`]), which is not CLIP, or a CLIP model in a folder ([`clip`]).
+//! model ([`builtin`]), which is not CLIP, or a CLIP model ([`clip`]) in a folder or from the hub
+//! ([`store`]).
 
 pub mod builtin;
+pub mod canary;
 pub mod clip;
+mod device;
 mod picture;
 mod preprocess;
+pub mod store;
 mod templates;
 mod views;
 
@@ -16,12 +20,28 @@ use unicode_script::{Script, UnicodeScript};
 
 use crate::types::{Embedding, Pixels};
 
+pub use device::{Device, DeviceChoice};
 pub use picture::load_picture;
+pub use store::models;
 pub use templates::{TemplateError, Templates};
 pub use views::{View, Views};
 
-/// The model used where none is named.
-pub const DEFAULT_MODEL: &str = builtin::NAME;
+/// The model used where none is named and the library has none: CLIP where it is on this machine,
+/// else the built-in one.
+pub fn default_model() -> &'static str {
+    match store::folder(store::RECOMMENDED) {
+        Some(_) => store::RECOMMENDED,
+        None => builtin::NAME,
+    }
+}
+
+/// Threads that embed at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workers {
+    pub count: usize,
+    /// Threads each may use: the size of the rayon pool it runs in.
+    pub threads: usize,
+}
 
 /// Puts pictures and sentences into one space, where the cosine of two vectors says how well
 /// they go together. One may be used from many threads; each call is single-threaded work
@@ -47,8 +67,20 @@ pub trait Embedder: Send + Sync {
     /// Whether it looks at a square out of the middle of a picture only.
     fn crops(&self) -> bool;
 
+    /// Where it computes, as `--device` names it without a number.
+    fn device(&self) -> String;
+
     /// How many pictures are best embedded at once on this machine.
     fn batch_size(&self) -> usize;
+
+    /// How `cores` are best shared out. On a CPU one single-threaded worker a core beats one
+    /// many-threaded worker.
+    fn workers(&self, cores: usize) -> Workers {
+        Workers {
+            count: cores,
+            threads: 1,
+        }
+    }
 
     /// One vector for each picture, in order; the same as if each came alone.
     fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError>;
@@ -72,6 +104,16 @@ pub fn unread_script(embedder: &dyn Embedder, text: &str) -> Option<&'static str
 pub enum EmbedError {
     #[error("unknown model {name:?}")]
     UnknownModel { name: String },
+    #[error("the model {name} is not on this machine")]
+    NotHere { name: String },
+    #[error("{device}: {reason}")]
+    NoDevice { device: String, reason: String },
+    #[error("the model {model} fails its self-test on {device}: {reason}")]
+    SelfTest {
+        model: String,
+        device: String,
+        reason: String,
+    },
     #[error("the sentence is empty")]
     EmptyText,
     #[error("the model's vector has no length; the input gives it nothing to hold on to")]
@@ -100,27 +142,39 @@ pub enum EmbedError {
 pub struct ModelCard {
     pub name: &'static str,
     pub dim: usize,
-    /// Bytes on disk (in the program, for the built-in model).
-    pub bytes: usize,
+    /// Bytes on disk (in the program, for the built-in model); about, for a model of the hub.
+    pub bytes: u64,
     pub languages: &'static str,
     pub licence: &'static str,
     pub description: &'static str,
+    /// On the hub.
+    pub repository: Option<&'static str>,
+    /// On this machine.
+    pub here: bool,
 }
 
-/// Every model this build can open.
-pub fn models() -> Vec<ModelCard> {
-    vec![builtin::card()]
-}
-
-/// Opens a model by its name, or the CLIP model in the folder of that name.
+/// Opens a model: the CLIP model in the folder of that name, else the one [`models`] lists (or
+/// that of a repository, `owner/name`) where it is on this machine.
 ///
 /// # Errors
-/// [`EmbedError::UnknownModel`] where [`models`] does not list it and there is no such folder.
-pub fn open_model(name: &str) -> Result<Box<dyn Embedder>, EmbedError> {
-    match (name, Path::new(name)) {
-        (builtin::NAME, _) => Ok(Box::new(builtin::Builtin::new())),
-        (_, dir) if dir.is_dir() => Ok(Box::new(clip::Clip::open(dir)?)),
-        _ => Err(EmbedError::UnknownModel { name: name.into() }),
+/// [`EmbedError::NotHere`] where it could be pulled, [`EmbedError::UnknownModel`] where not, and
+/// what is wrong with the model's files.
+pub fn open_model(name: &str, device: &Device) -> Result<Box<dyn Embedder>, EmbedError> {
+    if name == builtin::NAME {
+        return Ok(Box::new(builtin::Builtin::new()));
+    }
+    let dir = Path::new(name);
+    if dir.is_dir() {
+        // Its whole path opens it again, from wherever.
+        let whole = dir.canonicalize().unwrap_or_else(|_| dir.into());
+        let clip = clip::Clip::open(dir, whole.to_string_lossy().into_owned(), device)?;
+        return Ok(Box::new(clip));
+    }
+    let name = name.to_owned();
+    match store::folder(&name) {
+        Some(dir) => Ok(Box::new(clip::Clip::open(&dir, name, device)?)),
+        None if store::Repository::of(&name).is_some() => Err(EmbedError::NotHere { name }),
+        None => Err(EmbedError::UnknownModel { name }),
     }
 }
 

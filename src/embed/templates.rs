@@ -100,15 +100,15 @@ impl Templates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embed::open_model;
+    use crate::embed::builtin::Builtin;
 
     #[test]
     fn the_mean_of_phrasings_is_embedded() {
-        let model = open_model("builtin").unwrap();
+        let model = Builtin::new();
         let embed = |t: &str| model.embed_text(t).unwrap();
         let none = Templates::named("none").unwrap();
         assert!(
-            none.embed(model.as_ref(), "a dog")
+            none.embed(&model, "a dog")
                 .unwrap()
                 .similarity(&embed("a dog"))
                 > 0.9999
@@ -117,8 +117,8 @@ mod tests {
         let (a, b) = (embed("a dog"), embed("one dog, two dog"));
         let sum = a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| a + b);
         let mean = Embedding::normalised(sum.collect()).unwrap();
-        assert!(two.embed(model.as_ref(), "dog").unwrap().similarity(&mean) > 0.9999);
-        assert!(two.embed(model.as_ref(), " ").is_err());
+        assert!(two.embed(&model, "dog").unwrap().similarity(&mean) > 0.9999);
+        assert!(two.embed(&model, " ").is_err());
     }
 
     #[test]

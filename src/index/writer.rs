@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{FileStamp, GRAPH_FROM, IndexError, Known, NewMoment, VideoRecord, graph_dir};
 use crate::ann::Graph;
 use crate::catalog::Catalog;
-use crate::types::{ModelId, VectorId, VideoId};
+use crate::types::{Embedding, ModelId, VectorId, VideoId};
 
 /// Vectors handed to the graph at once.
 const CHUNK: usize = 5_000;
@@ -43,6 +43,16 @@ impl Writer {
             graph_dir: graph_dir(dir, fingerprint),
             graph_from: GRAPH_FROM,
         })
+    }
+
+    /// What this model gave for its self-test on this kind of device when it first wrote here;
+    /// empty if it never did.
+    pub fn canaries(&self, device: &str) -> Result<Vec<Embedding>, IndexError> {
+        Ok(self.catalog.canaries(self.model, device)?)
+    }
+
+    pub fn record_canaries(&mut self, device: &str, now: &[Embedding]) -> Result<(), IndexError> {
+        Ok(self.catalog.record_canaries(self.model, device, now)?)
     }
 
     /// Builds a graph from fewer vectors than [`GRAPH_FROM`]; for tests and measurements.
@@ -83,6 +93,25 @@ impl Writer {
 
     pub fn remove_videos(&mut self, videos: &[VideoId]) -> Result<(), IndexError> {
         Ok(self.catalog.remove_videos(videos)?)
+    }
+
+    /// Removes videos from the library in `dir`; the graphs of all its models follow.
+    pub fn remove(dir: &Path, videos: &[VideoId]) -> Result<(), IndexError> {
+        let mut catalog = Catalog::create_or_open(dir)?;
+        if !videos.is_empty() {
+            catalog.remove_videos(videos)?;
+        }
+        for (model, fingerprint) in catalog.models()? {
+            let mut writer = Self {
+                catalog,
+                model,
+                graph_dir: graph_dir(dir, &fingerprint),
+                graph_from: GRAPH_FROM,
+            };
+            writer.catch_up()?;
+            catalog = writer.catalog;
+        }
+        Ok(())
     }
 
     /// Brings the graph up to the catalogue: grown by what is new, built afresh where vectors

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::embed::canary::{canaries, compare};
 use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::{IndexError, Writer};
 use crate::media::Sampling;
@@ -125,6 +126,18 @@ pub enum IngestError {
     Threads(std::io::Error),
 }
 
+/// A model that sees nothing, or other things than when the library was made, writes nothing.
+fn self_test(embedder: &dyn Embedder, writer: &mut Writer) -> Result<(), IngestError> {
+    let device = embedder.device();
+    let now = canaries(embedder)?;
+    let before = writer.canaries(&device)?;
+    match before.is_empty() {
+        true => writer.record_canaries(&device, &now)?,
+        false => compare(embedder, &now, &before)?,
+    }
+    Ok(())
+}
+
 /// Indexes `job` into the writer's library. `stop` ends it early and cleanly.
 pub fn run(
     job: &Job,
@@ -134,6 +147,9 @@ pub fn run(
     report: &(dyn Fn(Event) + Sync),
 ) -> Result<Summary, IngestError> {
     let plan = plan::make(job, writer, stop, report)?;
+    if !plan.videos.is_empty() {
+        self_test(embedder, writer)?;
+    }
     let mut summary = Summary {
         current: plan.current,
         other: plan.other,

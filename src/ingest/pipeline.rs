@@ -38,7 +38,9 @@ pub(super) fn run(
     let decoders = cores.min(videos.len());
     let decoder_threads = (cores / decoders).max(1);
     let next = AtomicUsize::new(0);
-    let (to_workers, moments) = bounded(QUEUE_PER_WORKER * cores);
+    let workers = embedder.workers(cores);
+    let waiting = (QUEUE_PER_WORKER * workers.count).max(embedder.batch_size());
+    let (to_workers, moments) = bounded(waiting);
     let (to_committer, messages) = bounded(COMMIT_QUEUE);
 
     thread::scope(|scope| {
@@ -63,9 +65,17 @@ pub(super) fn run(
             };
             spawn(scope, format!("decode-{n}"), work)?;
         }
-        for n in 0..cores {
+        for n in 0..workers.count {
             let (moments, to_committer) = (moments.clone(), to_committer.clone());
-            let work = move || embed_all(embedder, job.views, &moments, &to_committer);
+            let work = move || {
+                embed_all(
+                    embedder,
+                    workers.threads,
+                    job.views,
+                    &moments,
+                    &to_committer,
+                )
+            };
             spawn(scope, format!("embed-{n}"), work)?;
         }
         drop((to_workers, moments, to_committer));
@@ -150,15 +160,15 @@ fn unread(error: &MediaError, video: &Video) -> Unread {
     }
 }
 
-/// Embeds moments until none are left, on this thread alone: on a CPU, one single-threaded
-/// worker a core beats one many-threaded worker.
+/// Embeds moments until none are left.
 fn embed_all<'v>(
     embedder: &dyn Embedder,
+    threads: usize,
     views: Views,
     moments: &Receiver<Task<'v>>,
     to_committer: &Sender<Message<'v>>,
 ) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let work = || {
         while let Ok(first) = moments.recv() {
             let mut batch = vec![first];

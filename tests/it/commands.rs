@@ -27,6 +27,9 @@ impl Vsearch {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("vsearch"));
         command.args(args).current_dir(self.dir.path());
         command.env("VSEARCH_LIBRARY", self.dir.path().join("library"));
+        // No model of the machine the tests run on.
+        command.env("HF_HOME", self.dir.path().join("hf"));
+        command.env_remove("HF_HUB_CACHE");
         command
     }
 

@@ -8,6 +8,8 @@ mod bad_input;
 mod clips;
 mod commands;
 mod decoding;
+mod fake_hub;
+mod models;
 mod pictures;
 mod timing;
 mod tiny_clip;

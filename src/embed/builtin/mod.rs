@@ -21,7 +21,7 @@ use self::efficientnet::EfficientNetLite0;
 use self::sentence::SentenceEncoder;
 use self::weights::Weights;
 use super::preprocess::bicubic;
-use super::{EmbedError, Embedder, ModelCard};
+use super::{Device, EmbedError, Embedder, ModelCard};
 use crate::types::{Embedding, Pixels};
 
 pub const NAME: &str = "builtin";
@@ -40,10 +40,12 @@ pub(super) fn card() -> ModelCard {
     ModelCard {
         name: NAME,
         dim: DIM,
-        bytes: WEIGHTS.len() + TOKENIZER.len(),
+        bytes: (WEIGHTS.len() + TOKENIZER.len()) as u64,
         languages: "English",
         licence: "Apache-2.0",
         description: "EfficientNet-Lite0 + MiniLM joined by ConSE; inside the program; not CLIP",
+        repository: None,
+        here: true,
     }
 }
 
@@ -116,6 +118,10 @@ impl Embedder for Builtin {
 
     fn crops(&self) -> bool {
         false
+    }
+
+    fn device(&self) -> String {
+        Device::cpu().to_string()
     }
 
     fn batch_size(&self) -> usize {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use candle_core::{Result as CandleResult, Tensor};
+use candle_core::{DType, Result as CandleResult, Tensor};
 use candle_nn::{LayerNorm, Module};
 use tokenizers::Tokenizer;
 use tokenizers::models::wordpiece::WordPiece;
@@ -12,8 +12,9 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 
 use super::config::{Activation, Config};
 use super::fused::{activate, add_residual};
+use super::tokenizer::framed;
 use super::transformer::{Linear, attend, layer_norm_eps};
-use super::weights::{CPU, Weights};
+use super::weights::Weights;
 use super::{ClipError, EmbedError};
 
 const NORM_EPS: f64 = 1e-12;
@@ -77,7 +78,9 @@ impl BertTower {
     /// `ids`: first to last token, both included, at most the context's length. Returns `dim`
     /// values, not normalised.
     pub(super) fn forward(&self, ids: &[u32]) -> CandleResult<Vec<f32>> {
-        let words = self.words.index_select(&Tensor::new(ids, &CPU)?, 0)?;
+        let words = self
+            .words
+            .index_select(&Tensor::new(ids, self.words.device())?, 0)?;
         let x = (words + self.positions.narrow(0, 0, ids.len())?)?;
         let mut x = self.norm.forward(&x.unsqueeze(0)?)?;
         for (i, block) in self.blocks.iter().enumerate() {
@@ -86,7 +89,8 @@ impl BertTower {
             x = block.forward(&x, row)?;
         }
         let first = x.narrow(1, 0, 1)?.squeeze(1)?;
-        first.matmul(&self.projection.t()?)?.squeeze(0)?.to_vec1()
+        let vector = first.matmul(&self.projection.t()?)?.squeeze(0)?;
+        vector.to_dtype(DType::F32)?.to_vec1()
     }
 }
 
@@ -148,9 +152,6 @@ impl BertTokenizer {
     /// First token, at most `context - 2` pieces of the text, last token.
     pub(super) fn encode(&self, text: &str, context: usize) -> Result<Vec<u32>, EmbedError> {
         let encoding = self.inner.encode_fast(text, false)?;
-        let room = context.saturating_sub(2);
-        let pieces = encoding.get_ids().iter().copied().take(room);
-        let framed = std::iter::once(self.first).chain(pieces);
-        Ok(framed.chain([self.last]).collect())
+        Ok(framed(encoding.get_ids(), self.first, self.last, context))
     }
 }

@@ -109,7 +109,7 @@ impl Config {
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ClipError> {
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ClipError> {
     let text = fs::read_to_string(path).map_err(|cause| ClipError::Unreadable {
         path: path.into(),
         cause,

@@ -16,7 +16,8 @@ mod weights;
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{Result as CandleResult, Tensor};
+use candle_core::{DType, Result as CandleResult, Tensor};
+use rayon::prelude::*;
 use unicode_script::Script;
 
 use self::bert::{BertTokenizer, BertTower};
@@ -26,12 +27,16 @@ use self::resnet::ResNet;
 use self::text::TextTower;
 use self::tokenizer::ClipTokenizer;
 use self::vit::Vit;
-use self::weights::{CPU, Weights};
-use super::{EmbedError, Embedder};
+use self::weights::Weights;
+use super::{Device, EmbedError, Embedder, Workers};
 use crate::types::{Embedding, Pixels};
 
 /// Pictures embedded at once on a CPU: few enough that activations stay in cache.
 const BATCH: usize = 8;
+/// On a GPU: enough to fill it.
+const GPU_BATCH: usize = 64;
+/// Workers of a GPU: while one computes there, the other prepares the next batch on the CPU.
+const GPU_WORKERS: usize = 2;
 
 /// Why a model folder gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +86,7 @@ pub struct Clip {
     vision: VisionTower,
     text: Sentences,
     logit_scale: f32,
+    device: Device,
 }
 
 enum Sentences {
@@ -94,10 +100,10 @@ enum VisionTower {
 }
 
 impl Clip {
-    /// Loads the model in `dir`; its name is the folder's whole path, which opens it again.
-    pub fn open(dir: &Path) -> Result<Self, ClipError> {
+    /// Loads the model in `dir`; `name` opens it again.
+    pub fn open(dir: &Path, name: String, device: &Device) -> Result<Self, ClipError> {
         let config = Config::read(dir)?;
-        let weights = Weights::open(&config.weights)?;
+        let weights = Weights::open(&config.weights, device)?;
         let vision = match config.vision {
             Vision::Vit { patch, tower } => {
                 VisionTower::Vit(Vit::load(&weights, &config, patch, tower)?)
@@ -113,14 +119,7 @@ impl Clip {
         };
         let text = match config.reading {
             Reading::Causal => {
-                let tokenizer = ClipTokenizer::new();
-                if tokenizer.len() != config.vocabulary {
-                    return Err(ClipError::Tokenizer {
-                        dir: dir.into(),
-                        found: tokenizer.len(),
-                        expected: config.vocabulary,
-                    });
-                }
+                let tokenizer = ClipTokenizer::open(dir, config.vocabulary)?;
                 Sentences::Causal(tokenizer, TextTower::load(&weights, &config)?)
             }
             Reading::Bert => {
@@ -128,9 +127,9 @@ impl Clip {
                 Sentences::Bert(Box::new(tokenizer), BertTower::load(&weights, &config)?)
             }
         };
-        let whole = dir.canonicalize().unwrap_or_else(|_| dir.into());
         Ok(Self {
-            name: whole.to_string_lossy().into_owned(),
+            name,
+            device: device.clone(),
             fingerprint: fingerprint(&config)?,
             preprocess: Preprocess::new(config.image_size, config.mean, config.std),
             vision,
@@ -198,21 +197,41 @@ impl Embedder for Clip {
         true
     }
 
+    fn device(&self) -> String {
+        self.device.to_string()
+    }
+
     fn batch_size(&self) -> usize {
-        BATCH
+        match self.device.is_gpu() {
+            true => GPU_BATCH,
+            false => BATCH,
+        }
+    }
+
+    fn workers(&self, cores: usize) -> Workers {
+        match self.device.is_gpu() {
+            true => Workers {
+                count: GPU_WORKERS,
+                threads: (cores / GPU_WORKERS).max(1),
+            },
+            false => Workers {
+                count: cores,
+                threads: 1,
+            },
+        }
     }
 
     fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError> {
-        let side = self.config.image_size;
-        let mut values = Vec::with_capacity(images.len() * 3 * side * side);
-        for image in images {
-            self.preprocess.append(image, &mut values)?;
-        }
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let batch = Tensor::from_vec(values, (images.len(), 3, side, side), &CPU)?;
-        let vectors = self.embed_tensor(&batch)?.to_vec2::<f32>()?;
+        let side = self.config.image_size;
+        let mut values = vec![0.0; images.len() * 3 * side * side];
+        let each = values.par_chunks_exact_mut(3 * side * side).zip(images);
+        each.try_for_each(|(values, image)| self.preprocess.fill(image, values))?;
+        let batch = Tensor::from_vec(values, (images.len(), 3, side, side), &self.device.candle)?;
+        let vectors = self.embed_tensor(&batch.to_dtype(self.device.dtype)?)?;
+        let vectors = vectors.to_dtype(DType::F32)?.to_vec2::<f32>()?;
         vectors.into_iter().map(super::normalised).collect()
     }
 

@@ -16,13 +16,15 @@ impl Preprocess {
         Self { side, mean, std }
     }
 
-    /// Appends `3 * side * side` values, one channel after the other.
-    pub(super) fn append(&self, image: &Pixels, to: &mut Vec<f32>) -> Result<(), EmbedError> {
+    /// Fills `3 * side * side` values, one channel after the other.
+    pub(super) fn fill(&self, image: &Pixels, to: &mut [f32]) -> Result<(), EmbedError> {
         let cropped = self.resized(image)?;
-        for channel in 0..3 {
+        for (channel, to) in to.chunks_exact_mut(self.side * self.side).enumerate() {
             let (mean, std) = (self.mean[channel], self.std[channel]);
             let values = cropped.chunks_exact(3).map(|rgb| rgb[channel]);
-            to.extend(values.map(|v| (f32::from(v) / 255.0 - mean) / std));
+            for (to, v) in to.iter_mut().zip(values) {
+                *to = (f32::from(v) / 255.0 - mean) / std;
+            }
         }
         Ok(())
     }
@@ -66,8 +68,8 @@ mod tests {
         let row = (0..8u8).flat_map(|x| [x * 30; 3]);
         let wide = Pixels::new(8, 4, row.collect::<Vec<u8>>().repeat(4)).unwrap();
         let preprocess = Preprocess::new(4, [0.0; 3], [1.0; 3]);
-        let mut values = Vec::new();
-        preprocess.append(&wide, &mut values).unwrap();
+        let mut values = vec![0.0; 3 * 4 * 4];
+        preprocess.fill(&wide, &mut values).unwrap();
         let expected: Vec<f32> = [60.0, 90.0, 120.0, 150.0].map(|v| v / 255.0).repeat(12);
         assert_eq!(values, expected);
     }

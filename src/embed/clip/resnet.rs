@@ -35,8 +35,8 @@ fn conv(
     kernel: usize,
     stride: usize,
 ) -> Result<Conv2d, ClipError> {
-    let weight = w.tensor(&format!("{conv}.weight"), &[to, from, kernel, kernel])?;
-    let of = |part: &str| w.tensor(&format!("{norm}.{part}"), &[to]);
+    let weight = w.exact(&format!("{conv}.weight"), &[to, from, kernel, kernel])?;
+    let of = |part: &str| w.exact(&format!("{norm}.{part}"), &[to]);
     let deviation = (of("running_var")? + NORM_EPS)?.sqrt()?;
     let scale = (of("weight")? / deviation)?;
     let bias = (of("bias")? - (of("running_mean")? * &scale)?)?;
@@ -46,7 +46,11 @@ fn conv(
         stride,
         ..Default::default()
     };
-    Ok(Conv2d::new(weight, Some(bias), config))
+    Ok(Conv2d::new(
+        w.placed(weight)?,
+        Some(w.placed(bias)?),
+        config,
+    ))
 }
 
 impl ResNet {

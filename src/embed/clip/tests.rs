@@ -23,8 +23,12 @@ fn picture() -> Pixels {
 fn opened(golden: &Golden) -> (tempfile::TempDir, Clip) {
     let dir = tempfile::tempdir().unwrap();
     write(golden, dir.path());
-    let clip = Clip::open(dir.path()).unwrap();
+    let clip = open(dir.path()).unwrap();
     (dir, clip)
+}
+
+fn open(dir: &Path) -> Result<Clip, ClipError> {
+    Clip::open(dir, "tiny".into(), &Device::cpu())
 }
 
 fn cosine(ours: &Embedding, theirs: &[f32]) -> f32 {
@@ -49,6 +53,25 @@ fn vectors_are_those_of_open_clip_and_transformers() {
             );
         }
         assert!((clip.logit_scale().unwrap() - 100.0).abs() < 0.1);
+    }
+}
+
+/// The steps a GPU takes, in f16, on the CPU.
+#[test]
+fn half_precision_without_fused_steps_gives_nearly_the_same() {
+    let mut half = Device::cpu();
+    half.dtype = DType::F16;
+    for golden in goldens() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&golden, dir.path());
+        let clip = Clip::open(dir.path(), "half".into(), &half).unwrap();
+        let image = clip.embed_images(&[picture()]).unwrap();
+        let similarity = cosine(&image[0], &golden.image);
+        assert!(similarity > 0.999, "{}: image {similarity}", golden.name);
+        for t in &golden.texts {
+            let similarity = cosine(&clip.embed_text(&t.text).unwrap(), &t.vector);
+            assert!(similarity > 0.999, "{}: text {similarity}", golden.name);
+        }
     }
 }
 
@@ -81,7 +104,7 @@ fn preprocessed_pixels_are_pillows() {
 
 #[test]
 fn tokens_are_those_of_open_clip() {
-    let tokenizer = ClipTokenizer::new();
+    let tokenizer = ClipTokenizer::openai();
     let lines = include_str!("golden/tokens.jsonl").lines();
     let mut wrong = Vec::new();
     let mut count = 0;
@@ -106,7 +129,7 @@ fn tokens_are_those_of_open_clip() {
 fn what_is_wrong_with_a_folder_is_said() {
     let golden = &goldens()[0];
     let dir = tempfile::tempdir().unwrap();
-    let refused = || Clip::open(dir.path()).err().unwrap();
+    let refused = || open(dir.path()).err().unwrap();
     assert!(matches!(refused(), ClipError::NoConfig { .. }));
 
     write(golden, dir.path());
@@ -118,7 +141,7 @@ fn what_is_wrong_with_a_folder_is_said() {
     let header = br#"{"logit_scale":{"dtype":"F32","shape":[],"data_offsets":[4,0]}}"#;
     let backwards = [&(header.len() as u64).to_le_bytes()[..], header].concat();
     std::fs::write(&weights, backwards).unwrap();
-    assert!(Clip::open(dir.path()).is_err());
+    assert!(open(dir.path()).is_err());
     for garbage in [&b"x"[..], &[255; 64], &[8, 0, 0, 0, 0, 0, 0, 0, b'{']] {
         std::fs::write(&weights, garbage).unwrap();
         assert!(matches!(refused(), ClipError::BadWeights { .. }));
@@ -186,10 +209,50 @@ fn a_vocabulary_that_does_not_fit_is_refused() {
     write(golden, dir.path());
     let vocabulary = dir.path().join("vocab.txt");
     std::fs::write(&vocabulary, "[UNK]\n[CLS]\n[SEP]\n").unwrap();
-    let refused = || Clip::open(dir.path()).err().unwrap();
+    let refused = || open(dir.path()).err().unwrap();
     assert!(matches!(refused(), ClipError::Tokenizer { found: 3, .. }));
     std::fs::remove_file(&vocabulary).unwrap();
     assert!(matches!(refused(), ClipError::Unreadable { path, .. } if path == vocabulary));
+}
+
+#[test]
+fn the_folders_own_tokenizer_is_read_and_must_fit() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&goldens()[0], dir.path());
+    let (vocab, merges) = (dir.path().join("vocab.json"), dir.path().join("merges.txt"));
+    let whole = dir.path().join("tokenizer.json");
+    let (words, pairs) = tokenizer::openai();
+    let lines: Vec<String> = pairs.iter().map(|(a, b)| format!("{a} {b}")).collect();
+    std::fs::write(&vocab, serde_json::to_string(&words).unwrap()).unwrap();
+    std::fs::write(&merges, format!("#version: 0.2\n{}\n", lines.join("\n"))).unwrap();
+    let sentence = "Two people's bicycles, at 10 o'clock!";
+    let expected = ClipTokenizer::openai().encode(sentence, 77).unwrap();
+    let ids = || {
+        ClipTokenizer::open(dir.path(), 49408)?
+            .encode(sentence, 77)
+            .map_err(|_| ClipError::NoConfig {
+                dir: dir.path().into(),
+            })
+    };
+    assert_eq!(ids().unwrap(), expected);
+
+    for merges in [serde_json::json!(lines), serde_json::json!(pairs)] {
+        let file = serde_json::json!({"model": {"vocab": words, "merges": merges}});
+        std::fs::write(&whole, file.to_string()).unwrap();
+        assert_eq!(ids().unwrap(), expected);
+    }
+    let few = serde_json::json!({"model": {"vocab": {"a": 0}, "merges": []}});
+    std::fs::write(&whole, few.to_string()).unwrap();
+    assert!(
+        matches!(open(dir.path()).err(), Some(ClipError::BadConfig { path, .. }) if path == whole)
+    );
+    std::fs::remove_file(&whole).unwrap();
+    std::fs::write(&vocab, r#"{"<|startoftext|>":0,"<|endoftext|>":1}"#).unwrap();
+    std::fs::write(&merges, "").unwrap();
+    assert!(matches!(
+        open(dir.path()).err(),
+        Some(ClipError::Tokenizer { found: 2, .. })
+    ));
 }
 
 #[test]

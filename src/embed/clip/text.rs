@@ -3,13 +3,13 @@
 //! What comes after that token cannot reach it, so it is not computed: exact, and for a short
 //! sentence most of the 77 positions.
 
-use candle_core::{Result as CandleResult, Tensor};
+use candle_core::{DType, Result as CandleResult, Tensor};
 use candle_nn::{LayerNorm, Module};
 
 use super::ClipError;
 use super::config::{Config, Layout};
 use super::transformer::{Transformer, layer_norm};
-use super::weights::{CPU, Weights};
+use super::weights::Weights;
 
 pub(super) struct TextTower {
     tokens: Tensor,
@@ -62,17 +62,17 @@ impl TextTower {
     /// Returns `dim` values, not normalised.
     pub(super) fn forward(&self, ids: &[u32]) -> CandleResult<Vec<f32>> {
         let n = ids.len();
-        let ids = Tensor::new(ids, &CPU)?;
+        let ids = Tensor::new(ids, self.tokens.device())?;
         let x = self.tokens.index_select(&ids, 0)?;
         let x = (x + self.positions.narrow(0, 0, n)?)?.unsqueeze(0)?;
         let blocked = |i: usize| move |j: usize| if j > i { f32::NEG_INFINITY } else { 0.0 };
         let mask: Vec<f32> = (0..n).flat_map(|i| (0..n).map(blocked(i))).collect();
-        let mask = Tensor::from_vec(mask, (n, n), &CPU)?;
+        let mask = Tensor::from_vec(mask, (n, n), x.device())?.to_dtype(x.dtype())?;
         let end = self.transformer.forward_row(&x, n - 1, Some(&mask))?;
         let vector = self
             .ln_final
             .forward(&end)?
             .matmul(&self.projection.contiguous()?)?;
-        vector.squeeze(0)?.to_vec1()
+        vector.squeeze(0)?.to_dtype(DType::F32)?.to_vec1()
     }
 }

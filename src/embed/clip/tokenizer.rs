@@ -1,15 +1,19 @@
 //! CLIP's byte-pair encoding: the text cleaned as open_clip does, split, encoded, framed by the
 //! start and end tokens.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use tokenizers::models::bpe::BPE;
+use serde::Deserialize;
+use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{SplitDelimiterBehavior, Tokenizer};
 
-use super::EmbedError;
+use super::{ClipError, EmbedError};
 
 /// OpenAI's merges, most frequent first (NOTICE).
 const MERGES: &str = include_str!("../../../models/clip-merges.txt");
@@ -19,37 +23,80 @@ const END: &str = "<|endoftext|>";
 /// What is one word, letters' case aside.
 const WORDS: &str = r"(?i)'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+";
 
+/// Which pairs are joined, the most frequent first.
+type Merges = Vec<(String, String)>;
+
 #[derive(Clone)]
 pub(super) struct ClipTokenizer {
-    inner: &'static Tokenizer,
+    inner: Arc<Tokenizer>,
     start: u32,
     end: u32,
 }
 
 impl ClipTokenizer {
-    pub(super) fn new() -> Self {
-        static BUILT: OnceLock<Tokenizer> = OnceLock::new();
-        let inner = BUILT.get_or_init(build);
-        let id = |token| inner.token_to_id(token).expect("the vocabulary holds it");
-        Self {
-            inner,
-            start: id(START),
-            end: id(END),
+    /// OpenAI's, which every published CLIP with a causal text tower was trained with.
+    pub(super) fn openai() -> Self {
+        static BUILT: OnceLock<ClipTokenizer> = OnceLock::new();
+        let built = BUILT.get_or_init(|| {
+            let (vocabulary, merges) = openai();
+            Self::build(vocabulary, merges).expect("OpenAI's merges fit their vocabulary")
+        });
+        built.clone()
+    }
+
+    /// The tokenizer of the model in `dir`: its `tokenizer.json`, else `vocab.json` and
+    /// `merges.txt`, else OpenAI's.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or the tokens are not the `size` the model has.
+    pub(super) fn open(dir: &Path, size: usize) -> Result<Self, ClipError> {
+        let tokenizer = match in_folder(dir)? {
+            Some((path, vocabulary, merges)) => Self::build(vocabulary, merges)
+                .map_err(|reason| ClipError::BadConfig { path, reason })?,
+            None => Self::openai(),
+        };
+        match tokenizer.inner.get_vocab_size(true) {
+            found if found == size => Ok(tokenizer),
+            found => Err(ClipError::Tokenizer {
+                dir: dir.into(),
+                found,
+                expected: size,
+            }),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.inner.get_vocab_size(true)
+    fn build(vocabulary: HashMap<String, u32>, merges: Merges) -> Result<Self, String> {
+        let bpe = BPE::builder()
+            .vocab_and_merges(vocabulary.into_iter().collect::<Vocab>(), merges)
+            .end_of_word_suffix(WORD_END.into())
+            .build()
+            .map_err(|e| e.to_string())?;
+        let words = Split::new(
+            SplitPattern::Regex(WORDS.into()),
+            SplitDelimiterBehavior::Removed,
+            true,
+        )
+        .expect("a valid pattern");
+        let mut inner = Tokenizer::new(bpe);
+        let steps = vec![words.into(), ByteLevel::new(false, false, false).into()];
+        inner.with_pre_tokenizer(Some(Sequence::new(steps)));
+        let id = |token| inner.token_to_id(token).ok_or(format!("has no {token}"));
+        let (start, end) = (id(START)?, id(END)?);
+        let inner = Arc::new(inner);
+        Ok(Self { inner, start, end })
     }
 
     /// Start, at most `context - 2` tokens of the text, end.
     pub(super) fn encode(&self, text: &str, context: usize) -> Result<Vec<u32>, EmbedError> {
         let encoding = self.inner.encode_fast(clean(text), false)?;
-        let room = context.saturating_sub(2);
-        let words = encoding.get_ids().iter().copied().take(room);
-        let framed = std::iter::once(self.start).chain(words);
-        Ok(framed.chain([self.end]).collect())
+        Ok(framed(encoding.get_ids(), self.start, self.end, context))
     }
+}
+
+/// `first`, as many of `ids` as leave room in the context, `last`.
+pub(super) fn framed(ids: &[u32], first: u32, last: u32, context: usize) -> Vec<u32> {
+    let kept = &ids[..ids.len().min(context.saturating_sub(2))];
+    [&[first], kept, &[last]].concat()
 }
 
 /// `whitespace_clean(basic_clean(text)).lower()` of open_clip.
@@ -80,42 +127,67 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-fn build() -> Tokenizer {
-    let merges: Vec<(String, String)> = MERGES
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .map(|(a, b)| (a.to_owned(), b.to_owned()))
-        .collect();
+/// OpenAI's vocabulary, built as theirs is: bytes, bytes that end a word, what merges make, frame.
+pub(super) fn openai() -> (HashMap<String, u32>, Merges) {
+    let pairs = MERGES.lines().filter_map(|line| line.split_once(' '));
+    let merges: Merges = pairs.map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
     // OpenAI's order of bytes: those that print first, as GPT-2's byte-to-character table.
-    let mut bytes: Vec<String> = byte_characters().map(String::from).collect();
+    let bytes: Vec<String> = byte_characters().map(String::from).collect();
     let ends: Vec<String> = bytes.iter().map(|b| format!("{b}{WORD_END}")).collect();
-    bytes.extend(ends);
     let joined = merges.iter().map(|(a, b)| format!("{a}{b}"));
     let framed = [START, END].map(str::to_owned);
-    let vocabulary = bytes.into_iter().chain(joined).chain(framed);
-    let vocabulary = vocabulary
-        .zip(0u32..)
-        .collect::<std::collections::HashMap<_, _>>();
-    let bpe = BPE::builder()
-        .vocab_and_merges(
-            vocabulary
-                .into_iter()
-                .collect::<tokenizers::models::bpe::Vocab>(),
-            merges,
-        )
-        .end_of_word_suffix(WORD_END.into())
-        .build()
-        .expect("the merges fit their vocabulary");
-    let words = Split::new(
-        SplitPattern::Regex(WORDS.into()),
-        SplitDelimiterBehavior::Removed,
-        true,
-    )
-    .expect("a valid pattern");
-    let mut tokenizer = Tokenizer::new(bpe);
-    let steps = vec![words.into(), ByteLevel::new(false, false, false).into()];
-    tokenizer.with_pre_tokenizer(Some(Sequence::new(steps)));
-    tokenizer
+    let vocabulary = bytes.into_iter().chain(ends).chain(joined).chain(framed);
+    (vocabulary.zip(0..).collect(), merges)
+}
+
+/// What a folder says of its tokenizer, and in which file.
+type InFolder = (PathBuf, HashMap<String, u32>, Merges);
+
+fn in_folder(dir: &Path) -> Result<Option<InFolder>, ClipError> {
+    #[derive(Deserialize)]
+    struct File {
+        model: Model,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        vocab: HashMap<String, u32>,
+        merges: Vec<Merge>,
+    }
+    /// Written as one word or as two, by the age of the file.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Merge {
+        Pair(String, String),
+        Line(String),
+    }
+    let [whole, vocabulary, merges] =
+        ["tokenizer.json", "vocab.json", "merges.txt"].map(|name| dir.join(name));
+    if whole.is_file() {
+        let Model { vocab, merges } = super::config::parse::<File>(&whole)?.model;
+        let pair = |m| match m {
+            Merge::Pair(a, b) => Some((a, b)),
+            Merge::Line(line) => pair_of(&line),
+        };
+        let merges = merges.into_iter().filter_map(pair).collect();
+        return Ok(Some((whole, vocab, merges)));
+    }
+    if vocabulary.is_file() && merges.is_file() {
+        let text = fs::read_to_string(&merges).map_err(|cause| ClipError::Unreadable {
+            path: merges,
+            cause,
+        })?;
+        // The first line is a comment on the version.
+        let lines = text.lines().filter(|l| !l.starts_with("#version"));
+        let pairs = lines.filter_map(pair_of).collect();
+        let vocab = super::config::parse(&vocabulary)?;
+        return Ok(Some((vocabulary, vocab, pairs)));
+    }
+    Ok(None)
+}
+
+fn pair_of(line: &str) -> Option<(String, String)> {
+    let (a, b) = line.split_once(' ')?;
+    Some((a.to_owned(), b.to_owned()))
 }
 
 /// The character that stands for each byte, in the order of OpenAI's vocabulary.

@@ -2,11 +2,12 @@
 //! 2021).
 
 use candle_core::{Result as CandleResult, Tensor};
+use candle_nn::ops::softmax_last_dim;
 use candle_nn::{LayerNorm, Module};
 
 use super::ClipError;
 use super::config::{Activation, Layout, Tower};
-use super::fused::{activate, add_bias, add_residual, scaled_softmax};
+use super::fused::{activate, add_bias, add_residual, is_fused, scaled_softmax};
 use super::weights::Weights;
 
 pub(super) const NORM_EPS: f64 = 1e-5;
@@ -205,6 +206,9 @@ pub(super) fn attend(
     let head = width / heads;
     let scale = 1.0 / (head as f32).sqrt();
     let qkv = qkv.forward(x)?.reshape((n, tokens, 3, heads, head))?;
+    if !is_fused(&qkv) {
+        return attend_together(&qkv, scale, row, mask);
+    }
     // One picture at a time: the products read queries, keys and values where they lie.
     let attended = (0..n).map(|i| {
         let part = |p| qkv.get(i)?.narrow(1, p, 1)?.squeeze(1)?.transpose(0, 1);
@@ -221,4 +225,32 @@ pub(super) fn attend(
         mixed.transpose(0, 1)?.reshape((1, rows, width))
     });
     Tensor::cat(&attended.collect::<CandleResult<Vec<_>>>()?, 0)
+}
+
+/// The same with all pictures in one product, as a GPU wants it. `qkv`: `[n, tokens, 3, heads,
+/// head]`.
+fn attend_together(
+    qkv: &Tensor,
+    scale: f32,
+    row: Option<usize>,
+    mask: Option<&Tensor>,
+) -> CandleResult<Tensor> {
+    let (n, _, _, heads, head) = qkv.dims5()?;
+    let part = |p| {
+        qkv.narrow(2, p, 1)?
+            .squeeze(2)?
+            .transpose(1, 2)?
+            .contiguous()
+    };
+    let (mut q, k, v) = (part(0)?, part(1)?, part(2)?);
+    if let Some(row) = row {
+        q = q.narrow(2, row, 1)?.contiguous()?;
+    }
+    let mut scores = (q * f64::from(scale))?.matmul(&k.t()?.contiguous()?)?;
+    if let Some(mask) = mask {
+        scores = scores.broadcast_add(mask)?;
+    }
+    let mixed = softmax_last_dim(&scores)?.matmul(&v)?;
+    let rows = mixed.dim(2)?;
+    mixed.transpose(1, 2)?.reshape((n, rows, heads * head))
 }

@@ -1,4 +1,4 @@
-//! A safetensors file; tensors are read one by one, checked, and come out in f32.
+//! A safetensors file; tensors are read one by one, checked, and put where the model computes.
 //!
 //! Read, not mapped: candle keeps tensors in memory of its own, so a map would hold every byte
 //! twice while loading, and would need unsafe code.
@@ -7,12 +7,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device as Candle, Tensor};
 use safetensors::tensor::Metadata;
 
 use super::ClipError;
-
-pub(super) const CPU: Device = Device::Cpu;
+use crate::embed::Device;
 
 /// The length of the header, before it: 64 bits, little-endian.
 const LENGTH_BYTES: u64 = 8;
@@ -25,11 +24,12 @@ pub(super) struct Weights {
     /// Where the tensors begin.
     data: u64,
     path: PathBuf,
+    device: Device,
 }
 
 impl Weights {
     /// Reads the header, and checks that the file is as long as that says.
-    pub(super) fn open(path: &Path) -> Result<Self, ClipError> {
+    pub(super) fn open(path: &Path, device: &Device) -> Result<Self, ClipError> {
         let file = File::open(path).map_err(|cause| ClipError::Unreadable {
             path: path.into(),
             cause,
@@ -50,14 +50,29 @@ impl Weights {
             metadata,
             data,
             path: path.into(),
+            device: device.clone(),
         })
     }
 
-    /// The tensor of this name, in f32.
+    /// The tensor of this name, where the model computes.
+    ///
+    /// # Errors
+    /// As [`Self::exact`].
+    pub(super) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, ClipError> {
+        self.placed(self.exact(name, shape)?)
+    }
+
+    /// Puts a tensor where the model computes, in what it computes with.
+    pub(super) fn placed(&self, tensor: Tensor) -> Result<Tensor, ClipError> {
+        let converted = tensor.to_dtype(self.device.dtype)?;
+        Ok(converted.to_device(&self.device.candle)?)
+    }
+
+    /// The tensor of this name, in f32 on the CPU.
     ///
     /// # Errors
     /// [`ClipError::MissingTensor`], and [`ClipError::WrongShape`] where it is not `shape`.
-    pub(super) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, ClipError> {
+    pub(super) fn exact(&self, name: &str, shape: &[usize]) -> Result<Tensor, ClipError> {
         let path = self.path.clone();
         let Some(info) = self.metadata.info(name) else {
             let name = name.into();
@@ -83,12 +98,12 @@ impl Weights {
             .file
             .read_exact_at(&mut bytes, self.data + start as u64);
         read.map_err(|cause| ClipError::Unreadable { path, cause })?;
-        let tensor = Tensor::from_raw_buffer(&bytes, dtype, shape, &CPU)?;
+        let tensor = Tensor::from_raw_buffer(&bytes, dtype, shape, &Candle::Cpu)?;
         Ok(tensor.to_dtype(DType::F32)?)
     }
 
     pub(super) fn scalar(&self, name: &str) -> Result<f32, ClipError> {
-        Ok(self.tensor(name, &[])?.to_scalar()?)
+        Ok(self.exact(name, &[])?.to_scalar()?)
     }
 }
 
