@@ -15,6 +15,7 @@ mod templates;
 mod views;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use unicode_script::{Script, UnicodeScript};
 
@@ -176,6 +177,15 @@ pub fn open_model(name: &str, device: &Device) -> Result<Box<dyn Embedder>, Embe
         None if store::Repository::of(&name).is_some() => Err(EmbedError::NotHere { name }),
         None => Err(EmbedError::UnknownModel { name }),
     }
+}
+
+/// What `cell` holds, loaded when it is first asked for.
+fn get_or_load<T, E>(cell: &OnceLock<T>, load: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+    if let Some(loaded) = cell.get() {
+        return Ok(loaded);
+    }
+    let loaded = load()?;
+    Ok(cell.get_or_init(|| loaded))
 }
 
 /// A model's raw vector, of length 1.

@@ -126,7 +126,12 @@ pub fn sample(
     threads: usize,
     emit: impl FnMut(SampledFrame) -> ControlFlow<()>,
 ) -> Result<ReadReport, MediaError> {
-    let decoder = source.decoder(threads)?;
+    let mut decoder = source.decoder(threads)?;
+    // Frames no other leans on need not be decoded where any frame within reach will do. Between
+    // B-frames a reference is never far; streams without them may go a whole GOP without one.
+    if matches!(sampling, Sampling::GapFilled { .. }) && decoder.has_b_frames() {
+        decoder.skip_frame(ff::Discard::NonReference);
+    }
     let mut reader = Reader {
         gate: Gate::new(sampling.want()),
         allowed_gap: sampling.allowed_gap(),

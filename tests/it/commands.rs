@@ -29,6 +29,7 @@ impl Vsearch {
         command.env("VSEARCH_LIBRARY", self.dir.path().join("library"));
         // No model of the machine the tests run on.
         command.env("HF_HOME", self.dir.path().join("hf"));
+        command.env("XDG_CACHE_HOME", self.dir.path().join("cache"));
         command.env_remove("HF_HUB_CACHE");
         command
     }

@@ -21,7 +21,7 @@ use self::efficientnet::EfficientNetLite0;
 use self::sentence::SentenceEncoder;
 use self::weights::Weights;
 use super::preprocess::bicubic;
-use super::{Device, EmbedError, Embedder, ModelCard};
+use super::{Device, EmbedError, Embedder, ModelCard, get_or_load};
 use crate::types::{Embedding, Pixels};
 
 pub const NAME: &str = "builtin";
@@ -82,17 +82,6 @@ impl Builtin {
             SentenceEncoder::load(&Weights::parse(WEIGHTS)?, TOKENIZER)
         })
     }
-}
-
-fn get_or_load<T>(
-    cell: &OnceLock<T>,
-    load: impl FnOnce() -> Result<T, EmbedError>,
-) -> Result<&T, EmbedError> {
-    if let Some(loaded) = cell.get() {
-        return Ok(loaded);
-    }
-    let loaded = load()?;
-    Ok(cell.get_or_init(|| loaded))
 }
 
 impl Embedder for Builtin {

@@ -5,6 +5,7 @@
 
 mod bert;
 mod config;
+mod digest;
 mod fused;
 mod preprocess;
 mod resnet;
@@ -15,6 +16,7 @@ mod vit;
 mod weights;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use candle_core::{DType, Result as CandleResult, Tensor};
 use rayon::prelude::*;
@@ -28,7 +30,7 @@ use self::text::TextTower;
 use self::tokenizer::ClipTokenizer;
 use self::vit::Vit;
 use self::weights::Weights;
-use super::{Device, EmbedError, Embedder, Workers};
+use super::{Device, EmbedError, Embedder, Workers, get_or_load};
 use crate::types::{Embedding, Pixels};
 
 /// Pictures embedded at once on a CPU: few enough that activations stay in cache.
@@ -77,14 +79,16 @@ pub enum ClipError {
     Candle(#[from] candle_core::Error),
 }
 
-/// A CLIP model.
+/// A CLIP model. Each tower is loaded when it is first used: a query needs one of them.
 pub struct Clip {
     name: String,
+    dir: PathBuf,
     fingerprint: String,
     config: Config,
+    weights: Weights,
     preprocess: Preprocess,
-    vision: VisionTower,
-    text: Sentences,
+    vision: OnceLock<VisionTower>,
+    text: OnceLock<Sentences>,
     logit_scale: f32,
     device: Device,
 }
@@ -100,13 +104,34 @@ enum VisionTower {
 }
 
 impl Clip {
-    /// Loads the model in `dir`; `name` opens it again.
+    /// Opens the model in `dir`; `name` opens it again.
+    ///
+    /// # Errors
+    /// What is wrong with its config or with its weights as a whole; a single tensor is looked at
+    /// when its tower is first used.
     pub fn open(dir: &Path, name: String, device: &Device) -> Result<Self, ClipError> {
         let config = Config::read(dir)?;
         let weights = Weights::open(&config.weights, device)?;
-        let vision = match config.vision {
+        Ok(Self {
+            name,
+            dir: dir.into(),
+            device: device.clone(),
+            fingerprint: fingerprint(&config)?,
+            preprocess: Preprocess::new(config.image_size, config.mean, config.std),
+            vision: OnceLock::new(),
+            text: OnceLock::new(),
+            // Learned as a logarithm; 1/temperature.
+            logit_scale: weights.scalar("logit_scale")?.exp(),
+            weights,
+            config,
+        })
+    }
+
+    fn vision(&self) -> Result<&VisionTower, ClipError> {
+        let (config, weights) = (&self.config, &self.weights);
+        get_or_load(&self.vision, || match config.vision {
             Vision::Vit { patch, tower } => {
-                VisionTower::Vit(Vit::load(&weights, &config, patch, tower)?)
+                Ok(VisionTower::Vit(Vit::load(weights, config, patch, tower)?))
             }
             Vision::ResNet {
                 blocks,
@@ -114,50 +139,41 @@ impl Clip {
                 heads,
             } => {
                 let (size, dim) = (config.image_size, config.dim);
-                VisionTower::ResNet(ResNet::load(&weights, blocks, width, heads, size, dim)?)
+                let resnet = ResNet::load(weights, blocks, width, heads, size, dim)?;
+                Ok(VisionTower::ResNet(resnet))
             }
-        };
-        let text = match config.reading {
-            Reading::Causal => {
-                let tokenizer = ClipTokenizer::open(dir, config.vocabulary)?;
-                Sentences::Causal(tokenizer, TextTower::load(&weights, &config)?)
-            }
-            Reading::Bert => {
-                let tokenizer = BertTokenizer::open(dir, config.vocabulary)?;
-                Sentences::Bert(Box::new(tokenizer), BertTower::load(&weights, &config)?)
-            }
-        };
-        Ok(Self {
-            name,
-            device: device.clone(),
-            fingerprint: fingerprint(&config)?,
-            preprocess: Preprocess::new(config.image_size, config.mean, config.std),
-            vision,
-            text,
-            // Learned as a logarithm; 1/temperature.
-            logit_scale: weights.scalar("logit_scale")?.exp(),
-            config,
         })
     }
 
-    fn embed_tensor(&self, images: &Tensor) -> CandleResult<Tensor> {
-        match &self.vision {
-            VisionTower::Vit(vit) => vit.forward(images),
-            VisionTower::ResNet(resnet) => resnet.forward(images),
+    fn text(&self) -> Result<&Sentences, ClipError> {
+        let (config, weights, dir) = (&self.config, &self.weights, &self.dir);
+        get_or_load(&self.text, || match config.reading {
+            Reading::Causal => {
+                let tokenizer = ClipTokenizer::open(dir, config.vocabulary)?;
+                let tower = TextTower::load(weights, config)?;
+                Ok(Sentences::Causal(tokenizer, tower))
+            }
+            Reading::Bert => {
+                let tokenizer = BertTokenizer::open(dir, config.vocabulary)?;
+                let tower = BertTower::load(weights, config)?;
+                Ok(Sentences::Bert(Box::new(tokenizer), tower))
+            }
+        })
+    }
+}
+
+impl VisionTower {
+    fn forward(&self, images: &Tensor) -> CandleResult<Tensor> {
+        match self {
+            Self::Vit(vit) => vit.forward(images),
+            Self::ResNet(resnet) => resnet.forward(images),
         }
     }
 }
 
 /// BLAKE3 over weights and config.
 fn fingerprint(config: &Config) -> Result<String, ClipError> {
-    let mut hasher = blake3::Hasher::new();
-    let hashed = hasher.update_reader(std::fs::File::open(&config.weights).map_err(|cause| {
-        ClipError::Unreadable {
-            path: config.weights.clone(),
-            cause,
-        }
-    })?);
-    hashed.map_err(|cause| ClipError::Unreadable {
+    let weights = digest::of(&config.weights).map_err(|cause| ClipError::Unreadable {
         path: config.weights.clone(),
         cause,
     })?;
@@ -165,6 +181,8 @@ fn fingerprint(config: &Config) -> Result<String, ClipError> {
         weights: PathBuf::new(),
         ..config.clone()
     };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(weights.as_bytes());
     hasher.update(format!("{shape:?}").as_bytes());
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
@@ -230,7 +248,9 @@ impl Embedder for Clip {
         let each = values.par_chunks_exact_mut(3 * side * side).zip(images);
         each.try_for_each(|(values, image)| self.preprocess.fill(image, values))?;
         let batch = Tensor::from_vec(values, (images.len(), 3, side, side), &self.device.candle)?;
-        let vectors = self.embed_tensor(&batch.to_dtype(self.device.dtype)?)?;
+        let vectors = self
+            .vision()?
+            .forward(&batch.to_dtype(self.device.dtype)?)?;
         let vectors = vectors.to_dtype(DType::F32)?.to_vec2::<f32>()?;
         vectors.into_iter().map(super::normalised).collect()
     }
@@ -240,7 +260,7 @@ impl Embedder for Clip {
             return Err(EmbedError::EmptyText);
         }
         let context = self.config.context;
-        super::normalised(match &self.text {
+        super::normalised(match self.text()? {
             Sentences::Causal(tokenizer, tower) => {
                 tower.forward(&tokenizer.encode(text, context)?)?
             }

@@ -27,8 +27,12 @@ fn opened(golden: &Golden) -> (tempfile::TempDir, Clip) {
     (dir, clip)
 }
 
+/// Opened, and both towers loaded.
 fn open(dir: &Path) -> Result<Clip, ClipError> {
-    Clip::open(dir, "tiny".into(), &Device::cpu())
+    let clip = Clip::open(dir, "tiny".into(), &Device::cpu())?;
+    clip.vision()?;
+    clip.text()?;
+    Ok(clip)
 }
 
 fn cosine(ours: &Embedding, theirs: &[f32]) -> f32 {
