@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::output::{json_line, print, shown};
 use crate::embed::{Templates, Views};
 use crate::index::Reader;
-use crate::ingest::Job;
+use crate::ingest::{Fold, Job};
 use crate::media::Sampling;
 use crate::search::eval::{DEPTH, Scores, TruthFile, rank, scores};
 use crate::search::query;
@@ -43,6 +43,9 @@ pub(super) struct EvalArgs {
     /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "none")]
     templates: String,
+    /// Fold samples that look the same into one moment: off, normal or strong
+    #[arg(long, value_name = "FOLD", default_value_t)]
+    fold: Fold,
     /// What of each frame is embedded: center, fit, cover or tiles [default: cover for CLIP, center
     /// for builtin]
     #[arg(long, value_name = "VIEWS")]
@@ -90,6 +93,7 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
     let job = Job {
         paths: files.clone(),
         sampling: Sampling::DEFAULT,
+        fold: args.fold,
         views: args
             .views
             .unwrap_or_else(|| Views::default_of(embedder.as_ref())),

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::stop::on_interrupt;
 use crate::embed::{Embedder, Views};
 use crate::index::{CatalogError, IndexError, Reader, Writer};
-use crate::ingest::{Job, Summary, run as ingest};
+use crate::ingest::{Fold, Job, Summary, run as ingest};
 use crate::media::Sampling;
 
 /// Read videos into the library
@@ -32,6 +32,13 @@ Which frames are looked at:
   --keyframes   keyframes only: the cheapest, and blind to all that comes and goes between two
                 (often 2 to 10 s, in some files minutes)
 
+What is folded (--fold): samples that look the same, told by the mean colours of a coarse grid, are
+embedded once, as one moment with start and end
+  off           every sample is embedded
+  normal        sensor noise, slow light change and clocks in the picture are passed over; a scene
+                that does not change is looked at again every minute
+  strong        larger differences too (small and distant things may be missed), every five minutes
+
 What of a frame is embedded (--views), each part a vector with its box:
   center        what the model takes by itself: CLIP the middle square (56 % of a 16:9 frame),
                 builtin the whole frame
@@ -48,6 +55,9 @@ pub(super) struct IndexArgs {
     /// Look at keyframes only
     #[arg(long)]
     keyframes: bool,
+    /// Fold samples that look the same into one moment: off, normal or strong
+    #[arg(long, value_name = "FOLD", default_value_t)]
+    fold: Fold,
     /// Model to embed with: a name (vsearch model list), or the folder of a CLIP model [default: the
     /// library's own, else CLIP ViT-B-32 where it is on this machine, else builtin]
     #[arg(long, value_name = "NAME")]
@@ -84,6 +94,7 @@ pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure
     let job = Job {
         paths: args.paths.clone(),
         sampling,
+        fold: args.fold,
         views: args
             .views
             .unwrap_or_else(|| Views::default_of(embedder.as_ref())),

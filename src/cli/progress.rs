@@ -123,8 +123,9 @@ impl Progress {
         }
         let rate = summary.frames as f64 / took.max(1e-3);
         note!(
-            "{line}; {} frames in {took:.1} s ({rate:.1} frames/s)",
-            summary.frames
+            "{line}; {} frames in {} moments, {took:.1} s ({rate:.1} frames/s)",
+            summary.frames,
+            summary.moments
         );
         if summary.interrupted {
             note!("stopped before the end; run the same command again to go on");

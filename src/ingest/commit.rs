@@ -22,6 +22,8 @@ pub(super) enum Message<'v> {
         time: Timestamp,
         start: Timestamp,
         end: Timestamp,
+        /// Samples it stands for.
+        samples: u64,
         /// One for each view of the frame.
         vectors: Result<Vec<(Option<ViewBox>, Embedding)>, String>,
     },
@@ -58,6 +60,8 @@ pub(super) struct Committer<'a, 'v> {
     summary: &'a mut Summary,
     in_flight: HashMap<&'v Path, InFlight<'v>>,
     pending: Vec<NewMoment>,
+    /// Samples the pending moments stand for.
+    samples: u64,
     committed: Instant,
 }
 
@@ -76,6 +80,7 @@ impl<'a, 'v> Committer<'a, 'v> {
             summary,
             in_flight: HashMap::with_capacity(videos.len().min(64)),
             pending: Vec::new(),
+            samples: 0,
             committed: Instant::now(),
         }
     }
@@ -103,6 +108,7 @@ impl<'a, 'v> Committer<'a, 'v> {
                 time,
                 start,
                 end,
+                samples,
                 vectors,
             } => {
                 let row = self.row(video)?;
@@ -111,8 +117,9 @@ impl<'a, 'v> Committer<'a, 'v> {
                 match vectors {
                     Ok(vectors) => {
                         file.seconds += end.since(start);
+                        self.samples += samples;
                         (self.report)(Event::Committed {
-                            frames: 1,
+                            frames: samples,
                             seconds: end.since(start),
                         });
                         self.pending.push(NewMoment {
@@ -153,7 +160,8 @@ impl<'a, 'v> Committer<'a, 'v> {
         self.committed = Instant::now();
         if !self.pending.is_empty() {
             self.writer.commit(&self.pending)?;
-            self.summary.frames += self.pending.len() as u64;
+            self.summary.moments += self.pending.len() as u64;
+            self.summary.frames += std::mem::take(&mut self.samples);
             self.pending.clear();
         }
         Ok(())

@@ -7,6 +7,7 @@ mod commit;
 mod fold;
 mod pipeline;
 mod plan;
+mod signature;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::{IndexError, Writer};
 use crate::media::Sampling;
 
+pub use fold::Fold;
 pub use plan::PathProblem;
 
 /// What to index and how.
@@ -25,16 +27,21 @@ pub struct Job {
     /// Files, and folders to walk.
     pub paths: Vec<PathBuf>,
     pub sampling: Sampling,
+    pub fold: Fold,
     pub views: Views,
 }
 
 impl Job {
     /// What decides which vectors a file gets: where it differs, the file is read again.
     fn policy(&self) -> String {
-        match self.views {
-            Views::Center => self.sampling.to_string(),
-            views => format!("{}, {views}", self.sampling),
+        let mut policy = self.sampling.to_string();
+        if self.fold != Fold::Off {
+            policy += &format!(", fold {}", self.fold);
         }
+        if self.views != Views::Center {
+            policy += &format!(", {}", self.views);
+        }
+        policy
     }
 }
 
@@ -72,7 +79,7 @@ pub enum Event<'a> {
         current: usize,
         seconds: f64,
     },
-    /// A moment was committed that stands for `seconds` of its video.
+    /// A moment was committed that stands for `frames` samples and `seconds` of its video.
     Committed { frames: u64, seconds: f64 },
     /// A file is done; `left` seconds of it were not committed.
     Finished {
@@ -99,7 +106,9 @@ pub struct Summary {
     pub still_partly: usize,
     /// Files of other kinds, passed over.
     pub other: usize,
+    /// Samples looked at, and moments they were folded into.
     pub frames: u64,
+    pub moments: u64,
     pub interrupted: bool,
 }
 

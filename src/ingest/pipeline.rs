@@ -10,7 +10,7 @@ use std::thread::{self, Builder};
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::commit::{Committer, Message, ReadEnd, Unread};
-use super::fold::{Folder, Moment};
+use super::fold::{Fold, Folder, Moment};
 use super::plan::{Video, reason};
 use super::{Event, IngestError, Job, Summary};
 use crate::embed::{EmbedError, Embedder, Views};
@@ -53,6 +53,7 @@ pub(super) fn run(
                 {
                     let decoder = Decoder {
                         sampling: job.sampling,
+                        fold: job.fold,
                         threads: decoder_threads,
                         to_workers: &to_workers,
                         stop,
@@ -101,6 +102,7 @@ pub(super) struct Task<'v> {
 
 struct Decoder<'a, 'v> {
     sampling: Sampling,
+    fold: Fold,
     threads: usize,
     to_workers: &'a Sender<Task<'v>>,
     stop: &'a Arc<AtomicBool>,
@@ -131,7 +133,7 @@ impl<'v> Decoder<'_, 'v> {
     ) -> Result<(VideoInfo, ReadReport), Unread> {
         let source = Source::open(&video.path, self.stop).map_err(|e| unread(&e, video))?;
         let info = source.info().clone();
-        let mut folder = Folder::default();
+        let mut folder = Folder::new(self.fold);
         let mut send = |moment: Moment| {
             *sent += 1;
             match self.to_workers.send(Task { video, moment }) {
@@ -196,7 +198,8 @@ fn embed<'v>(embedder: &dyn Embedder, views: Views, batch: Vec<Task<'v>>) -> Vec
     let (mut parts, mut pixels, mut frames) = (Vec::new(), Vec::new(), Vec::new());
     for Task { video, moment } in batch {
         let of_frame = views.of(moment.pixels, embedder);
-        frames.push((video, moment.time, moment.start, moment.end, of_frame.len()));
+        let (times, samples) = ((moment.time, moment.start, moment.end), moment.samples);
+        frames.push((video, times, samples, of_frame.len()));
         for view in of_frame {
             parts.push(
                 view.part
@@ -217,11 +220,12 @@ fn embed<'v>(embedder: &dyn Embedder, views: Views, batch: Vec<Task<'v>>) -> Vec
         }
     }
     let mut both = parts.into_iter().zip(together);
-    let message = |(video, time, start, end, count)| Message::Moment {
+    let message = |(video, (time, start, end), samples, count)| Message::Moment {
         video,
         time,
         start,
         end,
+        samples,
         vectors: both
             .by_ref()
             .take(count)
