@@ -27,7 +27,7 @@ fn main() {
     let mut bytes = 0;
     for file in args {
         let source = Source::open(Path::new(&file), &stop).expect("a video");
-        let report = sample(source, sampling, threads, |frame| {
+        let report = sample(source, sampling, 0.0, threads, |frame| {
             bytes += frame.pixels.rgb().len();
             ControlFlow::Continue(())
         });

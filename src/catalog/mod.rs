@@ -4,6 +4,7 @@
 mod canaries;
 mod codec;
 mod moments;
+mod stamp;
 mod videos;
 
 use std::fs::{File, TryLockError};
@@ -16,13 +17,15 @@ use rusqlite_migration::{M, Migrations};
 use crate::types::{Generation, ModelId};
 
 pub use moments::{MomentRow, NewMoment, StoredVector};
-pub use videos::{FileStamp, Known, VideoRecord, VideoRow};
+pub use stamp::{FileStamp, content_digest};
+pub use videos::{Known, Recorded, VideoRecord, VideoRef, VideoRow};
 
 const FILE: &str = "catalog.sqlite";
 const LOCK: &str = "write.lock";
 const MIGRATIONS: &[M] = &[
     M::up(include_str!("../../migrations/0001_library.sql")),
     M::up(include_str!("../../migrations/0002_canaries.sql")),
+    M::up(include_str!("../../migrations/0003_ledger.sql")),
 ];
 
 /// How long a write waits for another process's commit.

@@ -35,6 +35,9 @@ pub struct MomentRow {
 pub struct StoredVector<'a> {
     pub id: VectorId,
     pub video: VideoId,
+    /// Of its moment, in seconds.
+    pub start: f64,
+    pub end: f64,
     pub values: &'a [f32],
 }
 
@@ -115,10 +118,12 @@ impl Catalog {
         after: VectorId,
         mut each: impl FnMut(StoredVector),
     ) -> Result<(), CatalogError> {
-        let sql = "SELECT x.id, m.video_id, x.vector FROM vectors x
+        let sql = r#"SELECT x.id, m.video_id, x.vector,
+               m.start * 1.0 * m.base_num / m.base_den, m."end" * 1.0 * m.base_num / m.base_den
+             FROM vectors x
              JOIN moments m ON m.id = x.moment_id
              JOIN shown_videos v ON v.id = m.video_id
-             WHERE x.model_id = ?1 AND x.id > ?2 ORDER BY x.id";
+             WHERE x.model_id = ?1 AND x.id > ?2 ORDER BY x.id"#;
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query([model.0, after.0])?;
         let mut values = Vec::new();
@@ -129,6 +134,8 @@ impl Catalog {
             each(StoredVector {
                 id: VectorId(row.get(0)?),
                 video: VideoId(row.get(1)?),
+                start: row.get(3)?,
+                end: row.get(4)?,
                 values: &values,
             });
         }

@@ -31,7 +31,7 @@ fn filled(dir: &Path) -> (Catalog, ModelId, crate::types::VideoId) {
         frames: 2,
         ..Default::default()
     };
-    catalog.finish_video(video, &record).unwrap();
+    catalog.finish_video(video, model, None, &record).unwrap();
     (catalog, model, video)
 }
 
@@ -57,8 +57,8 @@ fn what_is_committed_is_found_again() {
 #[test]
 fn a_file_is_current_until_it_changes() {
     let dir = tempfile::tempdir().unwrap();
-    let (catalog, model, _) = filled(dir.path());
-    let known = |stamp, sampling| {
+    let (mut catalog, model, _) = filled(dir.path());
+    let mut known = |stamp, sampling| {
         let path = Path::new("/a.mp4");
         catalog.known(path, stamp, sampling, model).unwrap()
     };
@@ -85,7 +85,7 @@ fn a_whole_reading_stays_until_the_next_is_whole() {
     assert_eq!(count(&catalog), 2);
     catalog.add_moments(model, &[moment(third, 0)]).unwrap();
     catalog
-        .finish_video(third, &VideoRecord::default())
+        .finish_video(third, model, None, &VideoRecord::default())
         .unwrap();
     assert_eq!(count(&catalog), 1);
     assert_eq!(catalog.videos().unwrap().len(), 1);
@@ -119,7 +119,7 @@ fn a_path_that_is_not_unicode_comes_back_byte_for_byte() {
     let mut catalog = Catalog::create_or_open(dir.path()).unwrap();
     let odd = Path::new(std::ffi::OsStr::from_bytes(b"/v/\xff'\n.mp4"));
     let id = catalog.begin_video(odd, STAMP, "s").unwrap();
-    assert_eq!(catalog.video_path(id).unwrap().unwrap(), odd);
+    assert_eq!(catalog.video(id).unwrap().unwrap().path, odd);
 }
 
 #[test]

@@ -1,43 +1,36 @@
 //! Rows of videos: what was read of each file, and how far.
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde::Serialize;
 
 use super::codec::{SqlPath, SqlPathBuf};
+use super::stamp::{FileStamp, content_digest};
 use super::{Catalog, CatalogError};
 use crate::types::{ModelId, VideoId};
 
-/// What tells a changed file from a known one without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileStamp {
-    pub size: u64,
-    pub modified_ns: i64,
-}
-
-impl FileStamp {
-    pub fn of(path: &Path) -> std::io::Result<Self> {
-        let metadata = path.metadata()?;
-        let modified = metadata.modified()?;
-        let modified_ns = match modified.duration_since(UNIX_EPOCH) {
-            Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
-            Err(before) => -i64::try_from(before.duration().as_nanos()).unwrap_or(i64::MAX),
-        };
-        Ok(Self {
-            size: metadata.len(),
-            modified_ns,
-        })
-    }
-}
-
-/// A file that was read before and has not changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What an earlier reading of a file came to.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Known {
     Whole,
     /// As far as it can be read; says why not further.
     Partly(String),
+    /// The file has only grown since; it was read up to so many seconds.
+    Grown {
+        earlier: VideoId,
+        read_to: f64,
+    },
+}
+
+/// When a video was recorded, and by which camera, as far as is known.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Recorded {
+    pub camera: Option<String>,
+    /// Wall clock at the start of the video, milliseconds since 1970 in UTC.
+    pub at_ms: Option<i64>,
+    /// How that is known: `container`, `name` or `file`.
+    pub from: Option<&'static str>,
 }
 
 /// What reading a file came to.
@@ -54,9 +47,37 @@ pub struct VideoRecord {
     pub frames: u64,
     /// Seconds.
     pub largest_gap: Option<f64>,
-    pub decode_errors: u64,
+    pub lost_packets: u64,
+    pub lost_frames: u64,
+    /// Stretches that were not seen, and times of faults, in seconds.
+    pub gaps: Vec<(f64, f64)>,
+    pub faults: Vec<f64>,
     /// Why it gave nothing, or less than all.
     pub error: Option<String>,
+    pub digest: Option<String>,
+    pub recorded: Recorded,
+}
+
+impl VideoRecord {
+    /// Adds what an earlier reading, which this one continues, had come to.
+    fn add_earlier(&mut self, t: &Connection, earlier: VideoId) -> rusqlite::Result<()> {
+        // Where it ended, this one began: nothing is missing there any more.
+        let ended = r#"DELETE FROM gaps WHERE video_id = ?1
+             AND "end" > (SELECT read_to FROM videos WHERE id = ?1)"#;
+        t.execute(ended, [earlier.0])?;
+        let sql = "SELECT frames, lost_packets, lost_frames, largest_gap FROM videos WHERE id = ?1";
+        t.query_row(sql, [earlier.0], |r| {
+            self.frames += r.get::<_, u64>(0)?;
+            self.lost_packets += r.get::<_, u64>(1)?;
+            self.lost_frames += r.get::<_, u64>(2)?;
+            let largest: Option<f64> = r.get(3)?;
+            self.largest_gap = [self.largest_gap, largest]
+                .into_iter()
+                .flatten()
+                .reduce(f64::max);
+            Ok(())
+        })
+    }
 }
 
 /// A video of the library, as `status --json` prints it (docs/formats.md).
@@ -72,44 +93,163 @@ pub struct VideoRow {
     pub read_to: Option<f64>,
     pub largest_gap: Option<f64>,
     pub decode_errors: u64,
+    pub lost_packets: u64,
+    pub lost_frames: u64,
+    /// `[start, end]` of stretches that were not seen, in seconds.
+    pub gaps: Vec<(f64, f64)>,
+    /// When packets or frames were lost, in seconds; the first hundred.
+    pub faults: Vec<f64>,
     pub error: Option<String>,
     /// False while it is being read, or when that was interrupted.
     pub complete: bool,
     pub sampling: String,
+    pub model: Option<String>,
+    /// When it was read, seconds since 1970 in UTC.
+    pub indexed_at: Option<i64>,
+    pub camera: Option<String>,
+    /// Milliseconds since 1970 in UTC.
+    #[serde(skip)]
+    pub recorded_ms: Option<i64>,
+    pub recorded_from: Option<String>,
     pub container: Option<String>,
     pub codec: Option<String>,
     pub width: Option<u32>,
     pub height: Option<u32>,
 }
 
+impl VideoRow {
+    /// Seconds that were promised and not seen.
+    pub fn unseen(&self) -> f64 {
+        let gaps: f64 = self.gaps.iter().map(|(from, to)| to - from).sum();
+        match self.read_to {
+            Some(_) => gaps,
+            None => self.duration.unwrap_or(0.0),
+        }
+    }
+}
+
 fn lossy<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&path.to_string_lossy())
 }
 
+/// What a hit tells of its video.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VideoRef {
+    pub path: PathBuf,
+    pub camera: Option<String>,
+    /// Wall clock at its start, milliseconds since 1970 in UTC.
+    pub recorded_ms: Option<i64>,
+}
+
+/// A whole reading of a file.
+struct Reading {
+    id: VideoId,
+    path: PathBuf,
+    stamp: FileStamp,
+    digest: Option<String>,
+    error: Option<String>,
+    read_to: Option<f64>,
+}
+
+impl Reading {
+    fn came_to(&self) -> Known {
+        match &self.error {
+            None => Known::Whole,
+            Some(reason) => Known::Partly(reason.clone()),
+        }
+    }
+}
+
 impl Catalog {
     /// What an earlier reading of `path`, as it is now, under `sampling`, by `model`, came to. A
-    /// file that gave nothing is not known: it is tried again.
+    /// file that gave nothing is not known: it is tried again. One that was moved here, or only
+    /// touched, is recognised by its content, and the catalogue follows.
     pub fn known(
-        &self,
+        &mut self,
         path: &Path,
         stamp: FileStamp,
         sampling: &str,
         model: ModelId,
     ) -> Result<Option<Known>, CatalogError> {
-        let sql = "SELECT error FROM videos v
-             WHERE path = ?1 AND size = ?2 AND modified_ns = ?3 AND sampling = ?4
-               AND indexed_at IS NOT NULL
+        let readings = self.readings("path", &SqlPath(path), sampling, model)?;
+        let unchanged = |r: &&Reading| r.stamp == stamp;
+        if let Some(reading) = readings.iter().find(unchanged) {
+            return Ok(Some(reading.came_to()));
+        }
+        // Where it cannot be read, reading it will say so.
+        let Ok(digest) = content_digest(path, stamp.size) else {
+            return Ok(None);
+        };
+        let touched = readings.iter().find(|r| r.digest.as_ref() == Some(&digest));
+        if let Some(reading) = touched {
+            self.follow(reading.id, path, stamp)?;
+            return Ok(Some(reading.came_to()));
+        }
+        let grown = readings.into_iter().find(|r| {
+            let same_start = || content_digest(path, r.stamp.size).ok();
+            r.stamp.size < stamp.size && r.digest.is_some() && same_start() == r.digest
+        });
+        if let Some(reading) = grown {
+            return Ok(reading.read_to.map(|read_to| Known::Grown {
+                earlier: reading.id,
+                read_to,
+            }));
+        }
+        let same = self.readings("digest", &digest, sampling, model)?;
+        let moved = same.into_iter().find(|r| !r.path.exists());
+        if let Some(reading) = moved {
+            self.follow(reading.id, path, stamp)?;
+            return Ok(Some(reading.came_to()));
+        }
+        Ok(None)
+    }
+
+    /// Whole readings with vectors of `model` where `column` holds `value`.
+    fn readings(
+        &self,
+        column: &str,
+        value: &dyn ToSql,
+        sampling: &str,
+        model: ModelId,
+    ) -> Result<Vec<Reading>, CatalogError> {
+        let sql = format!(
+            "SELECT id, path, size, modified_ns, digest, error, read_to FROM videos v
+             WHERE {column} = ?1 AND sampling = ?2 AND indexed_at IS NOT NULL
                AND EXISTS (SELECT 1 FROM moments m JOIN vectors x ON x.moment_id = m.id
-                           WHERE m.video_id = v.id AND x.model_id = ?5)";
-        let (size, modified) = (stamp.size, stamp.modified_ns);
-        let row = params![SqlPath(path), size, modified, sampling, model.0];
-        let error = self
-            .db
-            .query_row(sql, row, |r| r.get::<_, Option<String>>(0));
-        Ok(error.optional()?.map(|error| match error {
-            None => Known::Whole,
-            Some(reason) => Known::Partly(reason),
-        }))
+                           WHERE m.video_id = v.id AND x.model_id = ?3)"
+        );
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![value, sampling, model.0], |r| {
+            Ok(Reading {
+                id: VideoId(r.get(0)?),
+                path: r.get::<_, SqlPathBuf>(1)?.0,
+                stamp: FileStamp {
+                    size: r.get(2)?,
+                    modified_ns: r.get(3)?,
+                },
+                digest: r.get(4)?,
+                error: r.get(5)?,
+                read_to: r.get(6)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The file of a reading now lies at `path`, or bears another time.
+    fn follow(
+        &mut self,
+        video: VideoId,
+        path: &Path,
+        stamp: FileStamp,
+    ) -> Result<(), CatalogError> {
+        self.commit(|t, changed| {
+            *changed = false;
+            let other = "DELETE FROM videos WHERE path = ?1 AND id <> ?2";
+            t.execute(other, params![SqlPath(path), video.0])?;
+            let sql = "UPDATE videos SET path = ?2, size = ?3, modified_ns = ?4 WHERE id = ?1";
+            let row = params![video.0, SqlPath(path), stamp.size, stamp.modified_ns];
+            t.execute(sql, row).map(drop)
+        })
     }
 
     /// Starts a reading. An unfinished one of the same path goes away; a whole one stays, and is
@@ -132,20 +272,33 @@ impl Catalog {
     }
 
     /// Marks a video as read to its end, or as far as it went; earlier readings of its path go
-    /// away.
+    /// away. Where it `continues` one of them, that one's moments become its own first.
     pub fn finish_video(
         &mut self,
         video: VideoId,
+        model: ModelId,
+        continues: Option<VideoId>,
         record: &VideoRecord,
     ) -> Result<(), CatalogError> {
         self.commit(|t, changed| {
+            let mut record = record.clone();
+            if let Some(earlier) = continues {
+                record.add_earlier(t, earlier)?;
+                let both = [video.0, earlier.0];
+                for table in ["moments", "gaps", "faults"] {
+                    let sql = format!("UPDATE {table} SET video_id = ?1 WHERE video_id = ?2");
+                    t.execute(&sql, both)?;
+                }
+            }
             let earlier = "DELETE FROM videos WHERE id <> ?1
                  AND path = (SELECT path FROM videos WHERE id = ?1)";
             *changed = t.execute(earlier, [video.0])? > 0;
             t.execute(
                 "UPDATE videos SET indexed_at = unixepoch(), container = ?2, codec = ?3, width = ?4,
                    height = ?5, duration = ?6, read_to = ?7, frames = ?8, largest_gap = ?9,
-                   decode_errors = ?10, error = ?11 WHERE id = ?1",
+                   decode_errors = ?10, error = ?11, lost_packets = ?12, lost_frames = ?13,
+                   model_id = ?14, digest = ?15, camera = ?16, recorded_ms = ?17,
+                   recorded_from = ?18 WHERE id = ?1",
                 params![
                     video.0,
                     record.container,
@@ -156,29 +309,62 @@ impl Catalog {
                     record.read_to,
                     record.frames,
                     record.largest_gap,
-                    record.decode_errors,
+                    record.lost_packets + record.lost_frames,
                     record.error,
+                    record.lost_packets,
+                    record.lost_frames,
+                    model.0,
+                    record.digest,
+                    record.recorded.camera,
+                    record.recorded.at_ms,
+                    record.recorded.from,
                 ],
-            )
-            .map(drop)
+            )?;
+            let gap = r#"INSERT INTO gaps (video_id, start, "end") VALUES (?1, ?2, ?3)"#;
+            for (start, end) in &record.gaps {
+                t.execute(gap, params![video.0, start, end])?;
+            }
+            for time in &record.faults {
+                let fault = "INSERT INTO faults (video_id, time) VALUES (?1, ?2)";
+                t.execute(fault, params![video.0, time])?;
+            }
+            Ok(())
         })
     }
 
     /// Every video, by path.
     pub fn videos(&self) -> Result<Vec<VideoRow>, CatalogError> {
-        let sql = "SELECT v.*, (SELECT count(*) FROM moments m WHERE m.video_id = v.id) AS moments
+        let sql = "SELECT v.*, (SELECT count(*) FROM moments m WHERE m.video_id = v.id) AS moments,
+               (SELECT name FROM models WHERE models.id = v.model_id) AS model
              FROM shown_videos v ORDER BY path";
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], video_row)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut videos = rows.collect::<Result<Vec<_>, _>>()?;
+        let mut gaps = self
+            .db
+            .prepare(r#"SELECT start, "end" FROM gaps WHERE video_id = ?1 ORDER BY start"#)?;
+        let mut faults = self
+            .db
+            .prepare("SELECT time FROM faults WHERE video_id = ?1 ORDER BY time")?;
+        for video in &mut videos {
+            let rows = gaps.query_map([video.id.0], |r| Ok((r.get(0)?, r.get(1)?)))?;
+            video.gaps = rows.collect::<Result<_, _>>()?;
+            let rows = faults.query_map([video.id.0], |r| r.get(0))?;
+            video.faults = rows.collect::<Result<_, _>>()?;
+        }
+        Ok(videos)
     }
 
-    pub fn video_path(&self, video: VideoId) -> Result<Option<PathBuf>, CatalogError> {
-        let sql = "SELECT path FROM videos WHERE id = ?1";
-        let path = self
-            .db
-            .query_row(sql, [video.0], |r| r.get::<_, SqlPathBuf>(0));
-        Ok(path.optional()?.map(|p| p.0))
+    pub fn video(&self, video: VideoId) -> Result<Option<VideoRef>, CatalogError> {
+        let sql = "SELECT path, camera, recorded_ms FROM videos WHERE id = ?1";
+        let row = self.db.query_row(sql, [video.0], |r| {
+            Ok(VideoRef {
+                path: r.get::<_, SqlPathBuf>(0)?.0,
+                camera: r.get(1)?,
+                recorded_ms: r.get(2)?,
+            })
+        });
+        Ok(row.optional()?)
     }
 
     /// Takes videos with all their moments and vectors out of the library.
@@ -205,6 +391,15 @@ fn video_row(r: &Row) -> rusqlite::Result<VideoRow> {
         read_to: r.get("read_to")?,
         largest_gap: r.get("largest_gap")?,
         decode_errors: r.get("decode_errors")?,
+        lost_packets: r.get("lost_packets")?,
+        lost_frames: r.get("lost_frames")?,
+        gaps: Vec::new(),
+        faults: Vec::new(),
+        model: r.get("model")?,
+        indexed_at: r.get("indexed_at")?,
+        camera: r.get("camera")?,
+        recorded_ms: r.get("recorded_ms")?,
+        recorded_from: r.get("recorded_from")?,
         error: r.get("error")?,
         complete: r.get::<_, Option<i64>>("indexed_at")?.is_some(),
         sampling: r.get("sampling")?,

@@ -59,6 +59,12 @@ pub(super) enum Verb {
     Embed(EmbedArgs),
     Label(LabelArgs),
     Eval(EvalArgs),
+    /// Read videos for another vsearch
+    #[command(hide = true)]
+    DecodeWorker {
+        /// Address space in bytes
+        memory: u64,
+    },
     /// Print a completion script for a shell
     #[command(after_help = "Example:
   vsearch completions bash > ~/.local/share/bash-completion/completions/vsearch")]

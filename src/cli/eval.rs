@@ -8,12 +8,13 @@ use super::args::Common;
 use super::embedder;
 use super::failure::Failure;
 use super::output::{json_line, print, shown};
+use super::reading::decoder;
 use crate::embed::{Templates, Views};
 use crate::index::Reader;
-use crate::ingest::{Fold, Job};
-use crate::media::Sampling;
+use crate::ingest::{Fold, Job, NameReader};
+use crate::media::{Limits, Sampling};
 use crate::search::eval::{DEPTH, Scores, TruthFile, rank, scores};
-use crate::search::query;
+use crate::search::{Scope, query};
 
 /// Measure how well queries find what is known to be there
 ///
@@ -97,6 +98,9 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
         views: args
             .views
             .unwrap_or_else(|| Views::default_of(embedder.as_ref())),
+        names: NameReader::default(),
+        decoder: decoder(),
+        limits: Limits::default(),
     };
     let summary = super::index::index(common, dir, embedder.as_ref(), &job)?;
     if summary.interrupted {
@@ -106,12 +110,13 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
     }
 
     let reader = Reader::open(dir)?;
+    let everywhere = Scope::everything(jiff::tz::TimeZone::system());
     let mut ranks = Vec::new();
     for (t, file) in truth.iter().zip(&files) {
         let real = file.canonicalize()?;
         for q in &t.queries {
             let vector = templates.embed(embedder.as_ref(), &q.query)?;
-            let answer = query(&reader, embedder.as_ref(), &vector, DEPTH, None)?;
+            let answer = query(&reader, embedder.as_ref(), &vector, DEPTH, &everywhere)?;
             let found = rank(&answer.hits, q, |hit| hit.video == real);
             if args.json {
                 json_line(&QueryLine {

@@ -8,6 +8,7 @@ use super::embedder;
 use super::failure::Failure;
 use super::output::{library, shown};
 use super::progress::Progress;
+use super::reading::{LimitArgs, NameArgs, decoder};
 use super::stop::on_interrupt;
 use crate::embed::{Embedder, Views};
 use crate::index::{CatalogError, IndexError, Reader, Writer};
@@ -66,6 +67,10 @@ pub(super) struct IndexArgs {
     /// for builtin]
     #[arg(long, value_name = "VIEWS")]
     views: Option<Views>,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn positive_seconds(text: &str) -> Result<f64, String> {
@@ -98,6 +103,9 @@ pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure
         views: args
             .views
             .unwrap_or_else(|| Views::default_of(embedder.as_ref())),
+        names: args.names.reader(),
+        decoder: decoder(),
+        limits: args.limits.limits(),
     };
     let summary = index(common, &dir, embedder.as_ref(), &job)?;
     if summary.videos() == 0 && summary.failed == 0 && !summary.interrupted {

@@ -134,7 +134,7 @@ impl Judge<'_> {
         };
         let source = Source::open(&self.args.file, &stop).map_err(Failure::new)?;
         let mut failed = None;
-        let report = sample(source, sampling, 1, |frame| {
+        let report = sample(source, sampling, 0.0, 1, |frame| {
             match self.print(frame.pixels, Some(frame.time)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(e) => {

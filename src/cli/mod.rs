@@ -21,7 +21,9 @@ mod output;
 mod pictures;
 mod progress;
 mod query;
+mod reading;
 mod remove;
+mod scope;
 mod status;
 mod stop;
 mod terminal;
@@ -56,6 +58,12 @@ fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Verb::Eval(a) => eval::run(&common, &a),
         Verb::Model(a) => model::run(&common, &a),
         Verb::Remove(a) => remove::run(&common, &a),
+        Verb::DecodeWorker { memory } => {
+            // Stopping is the parent's to decide.
+            let _ = ctrlc::set_handler(|| {});
+            crate::media::serve(memory)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Verb::Completions { shell } => {
             let mut command = Args::command();
             let mut script = Vec::new();

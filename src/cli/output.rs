@@ -45,6 +45,12 @@ pub(super) fn length(seconds: f64) -> String {
     }
 }
 
+/// Columns of the terminal results are printed to, where they are.
+pub(super) fn terminal_width() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(usize::from(columns))
+}
+
 /// `1 video`, `2 videos`.
 pub(super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })

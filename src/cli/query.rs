@@ -10,9 +10,10 @@ use super::failure::Failure;
 use super::input::picture;
 use super::output::{count, json_line, length, library, print, shown};
 use super::pictures;
+use super::scope::ScopeArgs;
 use crate::embed::{EmbedError, Templates, store, unread_script};
 use crate::index::{Reader, VideoRow};
-use crate::search::{Scope, query};
+use crate::search::query;
 use crate::types::{Hit, timecode};
 
 /// Find moments with a sentence or a picture
@@ -23,6 +24,7 @@ use crate::types::{Hit, timecode};
 #[command(after_help = "Examples:
   vsearch query \"a person riding a bicycle\"
   vsearch query \"white car\" -k 5 --in '*gate*'
+  vsearch query \"white car\" --camera gate --after 2024-05-01 --between 22:00..06:00
   vsearch query --image suspect.jpg
   vsearch query --image gate.mp4@00:01:30 -k 20
   vsearch query \"a dog\" --thumbnails hits/
@@ -45,9 +47,8 @@ pub(super) struct QueryArgs {
     /// Print JSON Lines (see docs/formats.md)
     #[arg(long)]
     json: bool,
-    /// Look only in videos whose path or name matches; `*` also crosses folders
-    #[arg(long = "in", value_name = "GLOB")]
-    within: Option<String>,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// Model to query with: a name, or the folder of a CLIP model [default: the library's own]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -68,9 +69,7 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
     }
     let templates = Templates::named(&args.templates)?;
     let here = std::env::current_dir()?;
-    let scope = args.within.as_deref();
-    let scope = scope.map(|s| Scope::parse(s, &here)).transpose();
-    let scope = scope.map_err(|e| Failure::new(e).hint("quote it, as in --in '*gate*'"))?;
+    let scope = args.scope.scope(&here)?;
     let dir = library(common)?;
     let reader = Reader::open(&dir)?;
     let own = reader.model_names()?.into_iter().next();
@@ -89,7 +88,7 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         (None, None) => return Err(EmbedError::EmptyText.into()),
     };
     let limit = args.k as usize;
-    let answer = query(&reader, embedder.as_ref(), &vector, limit, scope.as_ref())?;
+    let answer = query(&reader, embedder.as_ref(), &vector, limit, &scope)?;
 
     if args.json {
         answer.hits.iter().try_for_each(json_line)?;
@@ -106,13 +105,20 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         pictures::show(&answer.hits)?;
     }
     let mut videos = reader.videos()?;
-    videos.retain(|v| scope.as_ref().is_none_or(|s| s.contains(&v.video)));
+    let undated = videos.iter().filter(|v| v.recorded_ms.is_none()).count();
+    videos.retain(|v| scope.contains(v));
     if !common.quiet {
-        note!("{}", searched(&videos, scope.is_some()));
+        note!("{}", searched(&videos, !scope.is_everything()));
+        if scope.is_timed() && undated > 0 {
+            note!(
+                "left out: {} recorded at an unknown time",
+                count(undated, "video")
+            );
+        }
     }
     if answer.hits.is_empty() {
         match videos.is_empty() {
-            true => note!("no match: no indexed video lies in the scope of --in"),
+            true => note!("no match: no indexed video lies in the scope asked for"),
             false => note!("no match: the videos searched gave no frames (vsearch status)"),
         }
         return Ok(ExitCode::from(1));
@@ -156,12 +162,24 @@ fn table(hits: &[Hit]) -> String {
 
 /// What an answer rests on.
 fn searched(videos: &[VideoRow], scoped: bool) -> String {
-    let seen: f64 = videos.iter().filter_map(|v| v.read_to).sum();
+    let promised = |v: &VideoRow| v.duration.unwrap_or(0.0).max(v.read_to.unwrap_or(0.0));
+    let all: f64 = videos.iter().map(promised).sum();
+    let unseen: f64 = videos.iter().map(VideoRow::unseen).sum();
     let trouble = |v: &&VideoRow| v.error.is_some() || !v.complete;
     let trouble = videos.iter().filter(trouble).count();
-    let videos = count(videos.len(), "video");
     let scope = if scoped { " in scope" } else { "" };
-    let mut line = format!("searched {} of footage in {videos}{scope}", length(seen));
+    let of = match unseen >= 1.0 {
+        true => format!(" of {}", length(all)),
+        false => String::new(),
+    };
+    let mut line = format!(
+        "searched {}{of} in {}{scope}",
+        length(all - unseen),
+        count(videos.len(), "video")
+    );
+    if unseen >= 1.0 {
+        line += &format!("; {} not seen (vsearch status --gaps)", length(unseen));
+    }
     if trouble > 0 {
         line += &format!("; {trouble} not or only partly readable (vsearch status)");
     }

@@ -6,13 +6,14 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub use reader::{Method, Reader};
+pub use reader::{Keep, Method, Reader};
 pub use writer::Writer;
 
 use crate::ann::AnnError;
 pub use crate::ann::Neighbour;
 pub use crate::catalog::{
-    CatalogError, FileStamp, Known, MomentRow, NewMoment, VideoRecord, VideoRow,
+    CatalogError, FileStamp, Known, MomentRow, NewMoment, Recorded, VideoRecord, VideoRef,
+    VideoRow, content_digest,
 };
 
 /// From this many vectors of a model on, a graph is built. A reader asks it from its second query

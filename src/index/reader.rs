@@ -3,10 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
-use super::{IndexError, MomentRow, VideoRow, graph_dir};
+use super::{IndexError, MomentRow, VideoRef, VideoRow, graph_dir};
 use crate::ann::{Graph, Neighbour, Scan};
 use crate::catalog::Catalog;
 use crate::types::{Embedding, Generation, ModelId, VectorId, VideoId};
+
+/// Whether a vector is looked at: its video, and start and end of its moment in seconds.
+pub type Keep = dyn Fn(VideoId, f64, f64) -> bool;
 
 /// How neighbours were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl Reader {
         model: (ModelId, &str),
         query: &Embedding,
         limit: usize,
-        keep: Option<&dyn Fn(VideoId) -> bool>,
+        keep: Option<&Keep>,
     ) -> Result<(Vec<Neighbour>, Method), IndexError> {
         let (model, fingerprint) = model;
         let again = self.asked.replace(true);
@@ -75,7 +78,7 @@ impl Reader {
         }
         let mut scan = Scan::new(query.as_slice(), limit);
         self.catalog.each_vector(model, VectorId(0), |v| {
-            if keep.is_none_or(|keep| keep(v.video)) {
+            if keep.is_none_or(|keep| keep(v.video, v.start, v.end)) {
                 scan.push(v.id, v.values);
             }
         })?;
@@ -107,8 +110,8 @@ impl Reader {
         Ok(self.catalog.moment_of(vector)?)
     }
 
-    pub fn video_path(&self, video: VideoId) -> Result<Option<PathBuf>, IndexError> {
-        Ok(self.catalog.video_path(video)?)
+    pub fn video(&self, video: VideoId) -> Result<Option<VideoRef>, IndexError> {
+        Ok(self.catalog.video(video)?)
     }
 
     /// Every video, by path.

@@ -31,12 +31,14 @@ fn add(writer: &mut Writer, path: &str, range: std::ops::Range<usize>) -> VideoI
         })
         .collect();
     writer.commit(&moments).unwrap();
-    writer.finish_video(video, &VideoRecord::default()).unwrap();
+    writer
+        .finish_video(video, None, &VideoRecord::default())
+        .unwrap();
     video
 }
 
 /// Time of the nearest moment, and how a reader that stays open finds it.
-fn nearest(dir: &Path, i: usize, keep: Option<&dyn Fn(VideoId) -> bool>) -> (f64, Method) {
+fn nearest(dir: &Path, i: usize, keep: Option<&Keep>) -> (f64, Method) {
     let reader = Reader::open(dir).unwrap();
     let model = reader.model(FINGERPRINT).unwrap().unwrap();
     let ask = || {
@@ -75,7 +77,7 @@ fn a_graph_is_used_while_it_is_current_and_only_then() {
     assert_eq!(nearest(dir.path(), 250, None), (250.0, Method::Hnsw));
 
     // A filter is applied before ranking: the nearest that is left is found.
-    let not_first = |v: VideoId| v != first;
+    let not_first = move |v: VideoId, _: f64, _: f64| v != first;
     let (time, method) = nearest(dir.path(), 40, Some(&not_first));
     assert!(time >= 200.0 && method == Method::Exact, "{time}");
 

@@ -63,7 +63,7 @@ impl Writer {
 
     /// What an earlier reading of a file, as it is now, came to. See [`Catalog::known`].
     pub fn known(
-        &self,
+        &mut self,
         path: &Path,
         stamp: FileStamp,
         sampling: &str,
@@ -87,8 +87,16 @@ impl Writer {
     }
 
     /// Records how reading a video ended.
-    pub fn finish_video(&mut self, video: VideoId, record: &VideoRecord) -> Result<(), IndexError> {
-        Ok(self.catalog.finish_video(video, record)?)
+    ///
+    /// Where it `continues` an earlier reading, that one's moments become its own.
+    pub fn finish_video(
+        &mut self,
+        video: VideoId,
+        continues: Option<VideoId>,
+        record: &VideoRecord,
+    ) -> Result<(), IndexError> {
+        let model = self.model;
+        Ok(self.catalog.finish_video(video, model, continues, record)?)
     }
 
     pub fn remove_videos(&mut self, videos: &[VideoId]) -> Result<(), IndexError> {

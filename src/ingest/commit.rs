@@ -8,7 +8,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use super::plan::Video;
 use super::{Event, IngestError, Job, Outcome, Summary};
-use crate::index::{NewMoment, VideoRecord, Writer};
+use crate::index::{NewMoment, VideoRecord, Writer, content_digest};
 use crate::media::{Ending, ReadReport, VideoInfo};
 use crate::types::{Embedding, Timestamp, VideoId, ViewBox};
 
@@ -54,6 +54,7 @@ struct InFlight<'v> {
 }
 
 pub(super) struct Committer<'a, 'v> {
+    job: &'a Job,
     sampling: String,
     writer: &'a mut Writer,
     report: &'a (dyn Fn(Event) + Sync),
@@ -67,13 +68,14 @@ pub(super) struct Committer<'a, 'v> {
 
 impl<'a, 'v> Committer<'a, 'v> {
     pub(super) fn new(
-        job: &Job,
+        job: &'a Job,
         videos: &'v [Video],
         writer: &'a mut Writer,
         report: &'a (dyn Fn(Event) + Sync),
         summary: &'a mut Summary,
     ) -> Self {
         Self {
+            job,
             sampling: job.policy(),
             writer,
             report,
@@ -183,7 +185,12 @@ impl<'a, 'v> Committer<'a, 'v> {
             return Ok(());
         };
         self.flush()?;
-        let (outcome, record) = judge(end.result, file.embed_error);
+        let info = end.result.as_ref().ok().map(|(info, _)| info);
+        let recorded = self.job.names.read(&video.path, info, video.stamp);
+        let (outcome, mut record) = judge(end.result, file.embed_error);
+        record.recorded = recorded;
+        // Of the file as it was read: where it has grown meanwhile, the next run goes on.
+        record.digest = content_digest(&video.path, video.stamp.size).ok();
         if outcome != Outcome::Stopped {
             let row = match file.row {
                 Some(row) => row,
@@ -191,7 +198,11 @@ impl<'a, 'v> Committer<'a, 'v> {
                     .writer
                     .begin_video(&video.path, video.stamp, &self.sampling)?,
             };
-            self.writer.finish_video(row, &record)?;
+            let continues = video.continues.map(|(earlier, _)| earlier);
+            // Where nothing came the earlier reading is still what is known.
+            if continues.is_none() || record.error.is_none() || record.frames > 0 {
+                self.writer.finish_video(row, continues, &record)?;
+            }
         }
         match outcome {
             Outcome::Indexed { .. } => self.summary.indexed += 1,
@@ -225,7 +236,7 @@ fn judge(
         }
     };
     let frames = report.frames;
-    let decode_errors = report.decode_errors;
+    let decode_errors = report.decode_errors();
     let lost = embed_error.map(|e| format!("some frames could not be embedded: {e}"));
     let outcome = match (report.ending, lost) {
         (Ending::Stopped, _) => Outcome::Stopped,
@@ -248,8 +259,12 @@ fn judge(
         read_to: Some(report.read_to),
         frames,
         largest_gap: Some(report.largest_gap),
-        decode_errors,
+        lost_packets: report.lost_packets,
+        lost_frames: report.lost_frames,
+        gaps: report.gaps,
+        faults: report.faults,
         error,
+        ..VideoRecord::default()
     };
     (outcome, record)
 }

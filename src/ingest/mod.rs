@@ -7,6 +7,7 @@ mod commit;
 mod fold;
 mod pipeline;
 mod plan;
+mod recorded;
 mod signature;
 
 use std::path::{Path, PathBuf};
@@ -16,10 +17,11 @@ use std::sync::atomic::AtomicBool;
 use crate::embed::canary::{canaries, compare};
 use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::{IndexError, Writer};
-use crate::media::Sampling;
+use crate::media::{Limits, Sampling};
 
 pub use fold::Fold;
 pub use plan::PathProblem;
+pub use recorded::NameReader;
 
 /// What to index and how.
 #[derive(Debug, Clone)]
@@ -29,6 +31,11 @@ pub struct Job {
     pub sampling: Sampling,
     pub fold: Fold,
     pub views: Views,
+    pub names: NameReader,
+    /// The program whose `decode-worker` verb reads files in a process of its own; in this process
+    /// where there is none.
+    pub decoder: Option<PathBuf>,
+    pub limits: Limits,
 }
 
 impl Job {

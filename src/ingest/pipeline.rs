@@ -10,12 +10,12 @@ use std::thread::{self, Builder};
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::commit::{Committer, Message, ReadEnd, Unread};
-use super::fold::{Fold, Folder, Moment};
-use super::plan::{Video, reason};
+use super::fold::{Folder, Moment};
+use super::plan::Video;
 use super::{Event, IngestError, Job, Summary};
 use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::Writer;
-use crate::media::{MediaError, ReadReport, Sampling, Source, VideoInfo, sample};
+use crate::media::{MediaError, ReadReport, VideoInfo, Worker};
 use crate::types::Pixels;
 
 /// Moments waiting for a worker, for each worker: enough that none waits for a decoder, few
@@ -48,16 +48,15 @@ pub(super) fn run(
             let (to_workers, to_committer) = (to_workers.clone(), to_committer.clone());
             let next = &next;
             let work = move || {
+                let mut decoder = Decoder {
+                    job,
+                    threads: decoder_threads,
+                    worker: Worker::new(job.decoder.clone(), job.limits, stop.clone()),
+                    to_workers: &to_workers,
+                };
                 while let Some(video) = videos.get(next.fetch_add(1, Ordering::Relaxed))
                     && !stop.load(Ordering::Relaxed)
                 {
-                    let decoder = Decoder {
-                        sampling: job.sampling,
-                        fold: job.fold,
-                        threads: decoder_threads,
-                        to_workers: &to_workers,
-                        stop,
-                    };
                     let end = decoder.read(video);
                     if to_committer.send(Message::Read(end)).is_err() {
                         return;
@@ -101,16 +100,15 @@ pub(super) struct Task<'v> {
 }
 
 struct Decoder<'a, 'v> {
-    sampling: Sampling,
-    fold: Fold,
+    job: &'a Job,
     threads: usize,
+    worker: Worker,
     to_workers: &'a Sender<Task<'v>>,
-    stop: &'a Arc<AtomicBool>,
 }
 
 impl<'v> Decoder<'_, 'v> {
     /// Reads one video to its end; whatever goes wrong is its own.
-    fn read(&self, video: &'v Video) -> ReadEnd<'v> {
+    fn read(&mut self, video: &'v Video) -> ReadEnd<'v> {
         let mut sent = 0;
         let read = catch_unwind(AssertUnwindSafe(|| self.send_moments(video, &mut sent)));
         let result = read.unwrap_or_else(|panic| {
@@ -127,26 +125,29 @@ impl<'v> Decoder<'_, 'v> {
     }
 
     fn send_moments(
-        &self,
+        &mut self,
         video: &'v Video,
         sent: &mut usize,
     ) -> Result<(VideoInfo, ReadReport), Unread> {
-        let source = Source::open(&video.path, self.stop).map_err(|e| unread(&e, video))?;
-        let info = source.info().clone();
-        let mut folder = Folder::new(self.fold);
+        let mut folder = Folder::new(self.job.fold);
+        let to_workers = self.to_workers;
         let mut send = |moment: Moment| {
             *sent += 1;
-            match self.to_workers.send(Task { video, moment }) {
+            match to_workers.send(Task { video, moment }) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             }
         };
-        let report = sample(source, self.sampling, self.threads, |frame| {
-            folder
-                .push(frame)
-                .map_or(ControlFlow::Continue(()), &mut send)
-        });
-        let report = report.map_err(|e| unread(&e, video))?;
+        let from = video.continues.map_or(0.0, |(_, read_to)| read_to);
+        let (path, sampling) = (&video.path, self.job.sampling);
+        let read = self
+            .worker
+            .sample(path, sampling, from, self.threads, |frame| {
+                folder
+                    .push(frame)
+                    .map_or(ControlFlow::Continue(()), &mut send)
+            });
+        let (info, report) = read.map_err(|e| unread(&e, video))?;
         if let Some(last) = folder.finish(report.read_to) {
             // Nobody left to take it: the run is ending, and the report says so.
             let _ = send(last);
@@ -158,7 +159,7 @@ impl<'v> Decoder<'_, 'v> {
 fn unread(error: &MediaError, video: &Video) -> Unread {
     match error {
         MediaError::Stopped { .. } => Unread::Stopped,
-        e => Unread::Failed(reason(e, &video.path)),
+        e => Unread::Failed(e.reason(&video.path)),
     }
 }
 

@@ -9,7 +9,8 @@ use walkdir::WalkDir;
 
 use super::{Event, IngestError, Job};
 use crate::index::{FileStamp, Known, VideoRecord, Writer};
-use crate::media::{MediaError, Source};
+use crate::media::{MediaError, Worker};
+use crate::types::VideoId;
 
 /// Names that promise a video: where one is none, it is said and not passed over.
 const VIDEO_EXTENSIONS: &[&str] = &[
@@ -23,6 +24,9 @@ pub(super) struct Video {
     pub(super) stamp: FileStamp,
     /// Seconds, as its container claims.
     pub(super) duration: Option<f64>,
+    /// An earlier reading that this one continues, and how far it went, in seconds: the file has
+    /// only grown since.
+    pub(super) continues: Option<(VideoId, f64)>,
 }
 
 /// A path that was asked for, or named like a video, and gives nothing.
@@ -39,12 +43,12 @@ impl PathProblem {
     pub(super) fn record(&self, job: &Job, writer: &mut Writer) -> Result<(), IngestError> {
         if let Some(stamp) = self.stamp {
             let video = writer.begin_video(&self.path, stamp, &job.policy())?;
-            let error = Some(self.reason.clone());
             let record = VideoRecord {
-                error,
+                error: Some(self.reason.clone()),
+                recorded: job.names.read(&self.path, None, stamp),
                 ..Default::default()
             };
-            writer.finish_video(video, &record)?;
+            writer.finish_video(video, None, &record)?;
         }
         Ok(())
     }
@@ -62,13 +66,14 @@ pub(super) struct Plan {
 
 pub(super) fn make(
     job: &Job,
-    writer: &Writer,
+    writer: &mut Writer,
     stop: &Arc<AtomicBool>,
     report: &(dyn Fn(Event) + Sync),
 ) -> Result<Plan, IngestError> {
     let mut plan = Plan::default();
     let mut seen = HashSet::new();
     let sampling = job.policy();
+    let mut prober = Worker::new(job.decoder.clone(), job.limits, stop.clone());
     for root in &job.paths {
         for entry in files_under(root) {
             if stop.load(Ordering::Relaxed) {
@@ -92,23 +97,29 @@ pub(super) fn make(
                     continue;
                 }
             };
-            if let Some(known) = writer.known(&path, stamp, &sampling)? {
-                plan.current += 1;
-                if let Known::Partly(reason) = known {
-                    plan.still_partly.push((path, reason));
+            let mut continues = None;
+            match writer.known(&path, stamp, &sampling)? {
+                Some(Known::Grown { earlier, read_to }) => continues = Some((earlier, read_to)),
+                Some(known) => {
+                    plan.current += 1;
+                    if let Known::Partly(reason) = known {
+                        plan.still_partly.push((path, reason));
+                    }
+                    continue;
                 }
-                continue;
+                None => {}
             }
-            match Source::open(&path, stop) {
-                Ok(source) => plan.videos.push(Video {
-                    duration: source.info().duration,
+            match prober.probe(&path) {
+                Ok(info) => plan.videos.push(Video {
+                    duration: info.duration,
                     path,
                     stamp,
+                    continues,
                 }),
                 Err(MediaError::Stopped { .. }) => return Ok(plan),
                 Err(e) if e.is_other_kind() && !named && !claims_video(&path) => plan.other += 1,
                 Err(e) => {
-                    let reason = reason(&e, &path);
+                    let reason = e.reason(&path);
                     plan.problems.push(problem(path, reason, Some(stamp)));
                 }
             }
@@ -158,13 +169,6 @@ fn problem(path: PathBuf, reason: String, stamp: Option<FileStamp>) -> PathProbl
         reason,
         stamp,
     }
-}
-
-/// The error without the path it starts with: the path is printed beside it.
-pub(super) fn reason(error: &MediaError, path: &Path) -> String {
-    let text = error.to_string();
-    let reason = text.strip_prefix(&format!("{}: ", path.display()));
-    reason.unwrap_or(&text).to_owned()
 }
 
 fn is_dangling(e: &walkdir::Error) -> bool {

@@ -7,16 +7,33 @@
 mod choose;
 mod clock;
 mod gate;
+mod protocol;
+mod report;
 mod sample;
 mod seek;
 mod source;
 mod upright;
+mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use sample::{Ending, ReadReport, SampledFrame, Sampling, sample};
+pub use report::{Ending, ReadReport};
+pub use sample::{SampledFrame, Sampling, sample};
 pub use seek::frame_at;
 pub use source::{Source, VideoInfo};
+pub use worker::{Limits, Worker, serve};
+
+/// Steps of reading done by this process: a decoder that does none has hung.
+static PROGRESS: AtomicU64 = AtomicU64::new(0);
+
+fn progress() -> u64 {
+    PROGRESS.load(Ordering::Relaxed)
+}
+
+fn step() {
+    PROGRESS.fetch_add(1, Ordering::Relaxed);
+}
 
 /// Why a file gives no frames.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +64,28 @@ pub enum MediaError {
         seconds: f64,
         end: f64,
     },
+    #[error("{}: frames of {width}x{height} are larger than allowed (--decode-pixels)", path.display())]
+    TooLarge {
+        path: PathBuf,
+        width: u32,
+        height: u32,
+    },
     #[error("{}: reading was stopped", path.display())]
     Stopped { path: PathBuf },
+    /// What another process found.
+    #[error("{}: {reason}", path.display())]
+    Refused {
+        path: PathBuf,
+        reason: String,
+        other_kind: bool,
+    },
+    #[error("{}: {reason}", path.display())]
+    Lost { path: PathBuf, reason: String },
+    #[error("{}: no process to decode it could be started: {cause}", path.display())]
+    NoWorker {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
     #[error("{}: FFmpeg failed to {step}: {cause}", path.display())]
     Ffmpeg {
         path: PathBuf,
@@ -67,6 +104,17 @@ impl MediaError {
                 | Self::Still { .. }
                 | Self::NoVideoStream { .. }
                 | Self::Empty { .. }
+                | Self::Refused {
+                    other_kind: true,
+                    ..
+                }
         )
+    }
+
+    /// The message without the path it starts with, for where that is printed beside it.
+    pub fn reason(&self, path: &Path) -> String {
+        let text = self.to_string();
+        let reason = text.strip_prefix(&format!("{}: ", path.display()));
+        reason.unwrap_or(&text).to_owned()
     }
 }

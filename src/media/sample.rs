@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 
 use ffmpeg_next as ff;
+use serde::{Deserialize, Serialize};
 
 use crate::types::{Pixels, Timestamp};
 
 use super::choose::{Chooser, KEYFRAME_SPACING};
 use super::gate::{Gate, Step, Want};
+use super::report::{Ending, ReadReport};
 use super::upright::Upright;
 use super::{MediaError, Source};
 
@@ -25,8 +27,11 @@ const CUT_SHORT_AT_MOST: f64 = 10.0;
 /// that the frames waiting between threads stay a small part of memory.
 const LARGEST_SIDE: u32 = 1920;
 
+/// Rounding of times that were kept as seconds.
+const KNOWN_WITHIN: f64 = 1e-6;
+
 /// Which frames of a video are looked at.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Sampling {
     /// Keyframes, and frames between them so that no gap exceeds `max_gap` seconds.
     GapFilled { max_gap: f64 },
@@ -81,51 +86,25 @@ pub struct SampledFrame {
     pub scale: f64,
 }
 
-/// Why reading ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// At the end of the file, everything its container promised read.
-    Complete,
-    /// Before that; says what happened.
-    Early(String),
-    /// The consumer asked to stop.
-    Stopped,
-}
-
-/// What was read of a file, for the catalogue.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReadReport {
-    pub ending: Ending,
-    /// Frames handed on.
-    pub frames: u64,
-    /// Frames the decoder gave.
-    pub decoded: u64,
-    /// Packets and frames that were damaged, and reads that failed.
-    pub decode_errors: u64,
-    /// Seconds from the start of the video to the end of what was read: of the last frame, or,
-    /// where frames were passed over on purpose, of the last packet.
-    pub read_to: f64,
-    /// Longest stretch between two sampled frames, or before the first and after the last, in
-    /// seconds.
-    pub largest_gap: f64,
-    /// Display size of the sampled frames.
-    pub width: u32,
-    pub height: u32,
-}
-
-/// Reads `source` to its end and hands each sampled frame to `emit`, in order of time. The
-/// decoder uses `threads` threads.
+/// Reads `source` from `from` seconds to its end and hands each sampled frame to `emit`, in order of
+/// time. The decoder uses `threads` threads.
 ///
 /// Damage never ends it early while packets still come; it is counted in the report.
 ///
 /// # Errors
 /// Where the file has no decoder or gave not a single frame.
 pub fn sample(
-    source: Source,
+    mut source: Source,
     sampling: Sampling,
+    from: f64,
     threads: usize,
     emit: impl FnMut(SampledFrame) -> ControlFlow<()>,
 ) -> Result<ReadReport, MediaError> {
+    if from > 0.0 {
+        let target = source.clock.seek_target(from);
+        // A file that cannot be seeked in is read from its start.
+        let _ = source.input.seek(target, ..target + 1);
+    }
     let mut decoder = source.decoder(threads)?;
     // Frames no other leans on need not be decoded where any frame within reach will do. Between
     // B-frames a reference is never far; streams without them may go a whole GOP without one.
@@ -143,17 +122,9 @@ pub fn sample(
         stream_to: 0.0,
         sent_to: 0.0,
         decoded_since_flush: 0,
-        report: ReadReport {
-            ending: Ending::Complete,
-            frames: 0,
-            decoded: 0,
-            decode_errors: 0,
-            read_to: 0.0,
-            largest_gap: 0.0,
-            width: 0,
-            height: 0,
-        },
+        report: ReadReport::empty(),
         last: None,
+        from,
         source,
     };
     reader.read();
@@ -172,6 +143,8 @@ struct Reader<E> {
     report: ReadReport,
     /// Time of the last sample.
     last: Option<Timestamp>,
+    /// Seconds before which all is known.
+    from: f64,
     /// Seconds up to which packets were read: of any stream, and of the shown one.
     packets_to: f64,
     stream_to: f64,
@@ -184,6 +157,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
     fn read(&mut self) {
         let mut failed_reads = 0;
         let reason = loop {
+            super::step();
             if self.source.stopped() {
                 self.report.ending = Ending::Stopped;
                 return;
@@ -195,7 +169,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
                 Err(ff::Error::Exit) => continue,
                 Err(cause) => {
                     failed_reads += 1;
-                    self.report.decode_errors += 1;
+                    self.lost_packet();
                     if failed_reads >= MAX_FAILED_READS {
                         break Some(format!("the file cannot be read any further ({cause})"));
                     }
@@ -246,7 +220,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
             self.stream_to = self.stream_to.max(t.seconds() + frame);
         }
         if packet.is_corrupt() {
-            self.report.decode_errors += 1;
+            self.lost_packet();
         }
         // Where a packet has no pts of its own, only its neighbours tell the decoder when its
         // frame is shown: the gate must let them all through.
@@ -279,7 +253,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
                 sent = self.decoder.send_packet(&packet);
             }
             if sent.is_err() {
-                self.report.decode_errors += 1;
+                self.lost_packet();
             }
             self.receive()?;
         }
@@ -294,7 +268,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
                 Ok(()) => self.decoded(frame)?,
                 Err(ff::Error::Eof) => return ControlFlow::Continue(()),
                 Err(e) if e == again() => return ControlFlow::Continue(()),
-                Err(_) => self.report.decode_errors += 1,
+                Err(_) => self.lost_frame(self.sent_to),
             }
         }
     }
@@ -302,15 +276,16 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
     fn decoded(&mut self, frame: ff::frame::Video) -> ControlFlow<()> {
         self.report.decoded += 1;
         self.decoded_since_flush += 1;
-        if frame.has_decode_errors() || frame.is_corrupt() {
-            self.report.decode_errors += 1;
-        }
+        let damaged = frame.has_decode_errors() || frame.is_corrupt();
         let (time, jumped) = self.source.clock.frame_time(frame.timestamp());
-        if jumped {
-            self.report.decode_errors += 1;
+        if damaged || jumped {
+            self.lost_frame(time.seconds());
         }
         let end = time.seconds() + self.source.clock.frame_seconds();
         self.report.read_to = self.report.read_to.max(end);
+        if time.seconds() + KNOWN_WITHIN < self.from {
+            return ControlFlow::Continue(());
+        }
         for (time, frame) in self.chooser.push(time, frame.is_key(), frame) {
             self.emit(time, &frame)?;
         }
@@ -319,23 +294,32 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
 
     fn emit(&mut self, time: Timestamp, frame: &ff::frame::Video) -> ControlFlow<()> {
         let Ok(pixels) = self.upright.pixels(frame) else {
-            self.report.decode_errors += 1;
+            self.lost_frame(time.seconds());
             return ControlFlow::Continue(());
         };
-        let gap = match self.last {
-            Some(last) => time.since(last),
-            None => time.seconds(),
-        };
-        self.report.largest_gap = self.report.largest_gap.max(gap);
-        self.report.frames += 1;
-        (self.report.width, self.report.height) = (pixels.width(), pixels.height());
+        let before = self.last.map_or(self.from, Timestamp::seconds);
+        self.report.unseen(before, time.seconds(), self.allowed_gap);
         self.last = Some(time);
         let scale = self.upright.scale(&pixels);
-        (self.emit)(SampledFrame {
+        let frame = SampledFrame {
             time,
             pixels,
             scale,
-        })
+        };
+        self.report.count(&frame);
+        (self.emit)(frame)
+    }
+
+    /// A packet that could not be read, or not be used.
+    fn lost_packet(&mut self) {
+        self.report.lost_packets += 1;
+        self.report.fault(self.packets_to);
+    }
+
+    /// A frame that came damaged or not at all, at `time` seconds.
+    fn lost_frame(&mut self, time: f64) {
+        self.report.lost_frames += 1;
+        self.report.fault(time);
     }
 
     /// Whether the decoder gave up on the last of what it was sent.
@@ -363,22 +347,28 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
     }
 
     fn finish(mut self) -> Result<ReadReport, MediaError> {
-        let path = self.source.path;
+        let path = self.source.path.clone();
         if self.report.frames == 0 {
             return Err(match self.report.ending {
                 Ending::Stopped => MediaError::Stopped { path },
                 _ => MediaError::NoFrames {
                     path,
-                    decode_errors: self.report.decode_errors,
+                    decode_errors: self.report.decode_errors(),
                 },
             });
         }
         if let Some(last) = self.last {
-            let after = self.report.read_to.max(self.stream_to) - last.seconds();
-            self.report.largest_gap = self.report.largest_gap.max(after);
+            let end = self.report.read_to.max(self.stream_to);
+            // What the container promised and did not give was not seen either.
+            let promised = self.source.info().duration;
+            let end = match &self.report.ending {
+                Ending::Early(_) => end.max(promised.unwrap_or(0.0)),
+                _ => end,
+            };
+            self.report.unseen(last.seconds(), end, self.allowed_gap);
         }
         let gap = self.report.largest_gap;
-        let damaged = self.report.decode_errors > 0 && gap > self.allowed_gap + CUT_SHORT_SECONDS;
+        let damaged = self.report.decode_errors() > 0 && gap > self.allowed_gap + CUT_SHORT_SECONDS;
         if damaged && self.report.ending == Ending::Complete {
             let reason = format!("damage left a stretch of {gap:.1} s unseen");
             self.report.ending = Ending::Early(reason);

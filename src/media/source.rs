@@ -7,18 +7,21 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ffmpeg_next as ff;
+use serde::{Deserialize, Serialize};
 
 use super::MediaError;
 use super::clock::Clock;
 
 /// What the container says before anything is decoded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VideoInfo {
     /// FFmpeg's short name of the container format.
     pub container: String,
     pub codec: String,
     /// Seconds, as the container claims.
     pub duration: Option<f64>,
+    /// When recording began, as the container's tag says (ISO 8601, as written).
+    pub created: Option<String>,
 }
 
 /// An opened video: its demuxer and the stream a player would show.
@@ -30,12 +33,23 @@ pub struct Source {
     /// Set when something else asked FFmpeg to give up.
     stop: Arc<AtomicBool>,
     info: VideoInfo,
+    /// Width times height of the largest frames to decode.
+    pixels: u64,
 }
 
 impl Source {
     /// Opens `path` through Rust's own file handle, so that any file name works and no name is
     /// taken for an address. `stop` makes every blocking read end.
     pub fn open(path: &Path, stop: &Arc<AtomicBool>) -> Result<Self, MediaError> {
+        Self::open_within(path, stop, u64::MAX)
+    }
+
+    /// The same; a video with frames of more than `pixels` is refused.
+    pub(super) fn open_within(
+        path: &Path,
+        stop: &Arc<AtomicBool>,
+        pixels: u64,
+    ) -> Result<Self, MediaError> {
         initialise();
         let unreadable = |cause| MediaError::Unreadable {
             path: path.into(),
@@ -72,6 +86,7 @@ impl Source {
             container,
             codec,
             duration: container_duration(&input),
+            created: input.metadata().get("creation_time").map(str::to_owned),
         };
         Ok(Self {
             path: path.into(),
@@ -80,6 +95,7 @@ impl Source {
             clock,
             stop: stop.clone(),
             info,
+            pixels,
         })
     }
 
@@ -108,13 +124,23 @@ impl Source {
             count: threads,
             ..Default::default()
         });
-        context.decoder().video().map_err(|cause| match cause {
+        let decoder = context.decoder().video().map_err(|cause| match cause {
             ff::Error::DecoderNotFound => MediaError::NoDecoder {
                 path: self.path.clone(),
                 codec: self.info.codec.clone(),
             },
             cause => self.failed("open its decoder", cause),
-        })
+        })?;
+        let (width, height) = (decoder.width(), decoder.height());
+        if u64::from(width) * u64::from(height) > self.pixels {
+            let path = self.path.clone();
+            return Err(MediaError::TooLarge {
+                path,
+                width,
+                height,
+            });
+        }
+        Ok(decoder)
     }
 
     pub(super) fn failed(&self, step: &'static str, cause: ff::Error) -> MediaError {
@@ -158,7 +184,10 @@ fn demuxer(
     let mut options = ff::Dictionary::new();
     options.set("protocol_whitelist", NO_PROTOCOL);
     let stop = stop.clone();
-    let stopped = move || stop.load(Ordering::Relaxed);
+    let stopped = move || {
+        super::step();
+        stop.load(Ordering::Relaxed)
+    };
     ff::format::input_from_stream_with_interrupt(io, hint.as_deref(), Some(options), stopped)
         .map_err(|cause| match cause {
             ff::Error::Exit => MediaError::Stopped { path: path.into() },

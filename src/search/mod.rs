@@ -8,7 +8,7 @@ mod scope;
 use std::collections::HashSet;
 
 use crate::embed::{EmbedError, Embedder};
-use crate::index::{IndexError, Method, Neighbour, Reader};
+use crate::index::{IndexError, Keep, Method, Neighbour, Reader};
 use crate::types::{Embedding, Hit, timecode};
 
 use self::merge::{Candidate, merge};
@@ -54,7 +54,7 @@ pub fn query(
     embedder: &dyn Embedder,
     vector: &Embedding,
     limit: usize,
-    scope: Option<&Scope>,
+    scope: &Scope,
 ) -> Result<Answer, SearchError> {
     let fingerprint = embedder.fingerprint();
     let model = reader.model(fingerprint)?;
@@ -62,9 +62,11 @@ pub fn query(
     let Some(model) = model.filter(|_| vectors > 0) else {
         return nothing_to_search(reader, embedder);
     };
-    let videos = scope.map(|s| s.videos(reader)).transpose()?;
-    let keep = videos.map(|set| move |v| set.contains(&v));
-    let keep = keep.as_ref().map(|k| k as &dyn Fn(_) -> bool);
+    let keep = match scope.is_everything() {
+        true => None,
+        false => Some(scope.keep(reader)?),
+    };
+    let keep = keep.as_ref().map(|k| k as &Keep);
 
     // Long still scenes fill the first candidates with one moment: look further until there are
     // moments enough, or no more vectors.
@@ -80,22 +82,23 @@ pub fn query(
     };
     let mut hits = Vec::new();
     for moment in moments.into_iter().take(limit) {
-        let Some(video) = reader.video_path(moment.best.row.video)? else {
+        let Some(video) = reader.video(moment.best.row.video)? else {
             continue;
         };
         let time = moment.best.row.time.seconds();
+        let recorded = video.recorded_ms.map(|ms| ms + (time * 1e3).round() as i64);
         hits.push(Hit {
             rank: hits.len() + 1,
             score: rounded(moment.best.score, 4),
             confidence: None,
-            video,
+            video: video.path,
             time: rounded(time, 3),
             timecode: timecode(time),
             start: rounded(moment.start, 3),
             end: rounded(moment.end, 3),
             view: moment.best.row.view,
-            camera: None,
-            recorded_at: None,
+            camera: video.camera,
+            recorded_at: recorded.and_then(|ms| scope.shown(ms)),
             model: embedder.name().into(),
         });
     }

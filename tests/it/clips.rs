@@ -62,7 +62,7 @@ pub fn samples(
 ) -> Result<(Vec<(f64, Pixels)>, ReadReport), MediaError> {
     let mut out = Vec::new();
     let source = Source::open(path, &Arc::new(AtomicBool::new(false)))?;
-    let report = sample(source, sampling, 1, |frame| {
+    let report = sample(source, sampling, 0.0, 1, |frame| {
         out.push((frame.time.seconds(), frame.pixels));
         ControlFlow::Continue(())
     })?;

@@ -153,7 +153,7 @@ fn damage_in_the_middle_is_counted_and_passed() {
     }
     fs::write(&path, &bytes).unwrap();
     let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
-    assert!(report.decode_errors > 0);
+    assert!(report.decode_errors() > 0);
     assert!(
         frames.last().unwrap().0 > 17.0,
         "ended at {}",

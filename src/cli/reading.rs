@@ -1,0 +1,71 @@
+//! Options of how files are read, shared by the verbs that read them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use regex::Regex;
+
+use super::index::positive_seconds;
+use crate::ingest::NameReader;
+use crate::media::Limits;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits of one file")]
+pub(super) struct LimitArgs {
+    /// Give a file up when its decoder makes no progress for so long
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = positive_seconds)]
+    decode_timeout: f64,
+    /// Give a file up, with what came of it, after so long [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
+    decode_time: Option<f64>,
+    /// Memory its decoder may take, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(256..=1 << 20))]
+    decode_memory: u64,
+    /// Largest frames to decode, width times height
+    #[arg(long, value_name = "PIXELS", default_value_t = 1 << 28)]
+    decode_pixels: u64,
+}
+
+impl LimitArgs {
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            stall: Duration::from_secs_f64(self.decode_timeout),
+            whole: self.decode_time.map(Duration::from_secs_f64),
+            memory: self.decode_memory << 20,
+            pixels: self.decode_pixels,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Camera and time of recording")]
+pub(super) struct NameArgs {
+    /// Camera of all these videos [default: what stands before a date in the file's name]
+    #[arg(long, value_name = "NAME")]
+    camera: Option<String>,
+    /// How names tell camera and time: a regular expression with groups camera, year, month, day,
+    /// hour, minute, second (any of them), on the name without its extension
+    #[arg(long, value_name = "REGEX")]
+    name_pattern: Option<Regex>,
+    /// Time zone of times in names, as Europe/Berlin [default: this machine's]
+    #[arg(long, value_name = "ZONE", value_parser = time_zone)]
+    time_zone: Option<TimeZone>,
+}
+
+impl NameArgs {
+    pub(super) fn reader(&self) -> NameReader {
+        let zone = self.time_zone.clone().unwrap_or_else(TimeZone::system);
+        NameReader::new(self.name_pattern.clone(), self.camera.clone(), zone)
+    }
+}
+
+pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| "no time zone of that name; as Europe/Berlin or UTC".into())
+}
+
+/// This program, which decodes in processes of its own.
+pub(super) fn decoder() -> Option<PathBuf> {
+    std::env::current_exe().ok()
+}

@@ -1,0 +1,357 @@
+//! Reading a file in a child process, so that a decoder that crashes or hangs takes one file down and
+//! not the run (docs/decisions/0009-decoding-in-a-child-process.md). [`Worker`] is the parent's side,
+//! [`serve`] the child's.
+
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
+
+use super::protocol::{Message, Request, Task};
+use super::{Ending, MediaError, ReadReport, SampledFrame, Sampling, Source, VideoInfo, sample};
+
+/// Messages read ahead of the parent: one being looked at, one on its way.
+const AHEAD: usize = 1;
+/// How often a waiting parent looks whether it was told to stop.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// What one file may cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Without any progress (no packet, no frame) for so long, a decoder has hung.
+    pub stall: Duration,
+    /// A file may take so long in all.
+    pub whole: Option<Duration>,
+    /// Address space of the process that decodes, in bytes.
+    pub memory: u64,
+    /// Width times height of a frame.
+    pub pixels: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            stall: Duration::from_secs(30),
+            whole: None,
+            memory: 4 << 30,
+            pixels: 1 << 28,
+        }
+    }
+}
+
+/// Reads files, one after the other.
+pub struct Worker {
+    /// The program whose `decode-worker` verb calls [`serve`]; in this process where there is none.
+    program: Option<PathBuf>,
+    limits: Limits,
+    stop: Arc<AtomicBool>,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    requests: ChildStdin,
+    messages: Receiver<std::io::Result<Message>>,
+    reader: JoinHandle<()>,
+}
+
+impl Worker {
+    pub fn new(program: Option<PathBuf>, limits: Limits, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            program,
+            limits,
+            stop,
+            running: None,
+        }
+    }
+
+    /// What the container says. See [`Source::open`].
+    pub fn probe(&mut self, path: &Path) -> Result<VideoInfo, MediaError> {
+        if self.program.is_none() {
+            return Ok(Source::open(path, &self.stop)?.info().clone());
+        }
+        match self.ask(path, Task::Probe)? {
+            Message::Info(info) => Ok(info),
+            Message::Failed(failure) => Err(failure.into_error(path)),
+            _ => Err(self.lost(path, "answered out of turn")),
+        }
+    }
+
+    /// Reads a file to its end. See [`sample`].
+    pub fn sample(
+        &mut self,
+        path: &Path,
+        sampling: Sampling,
+        from: f64,
+        threads: usize,
+        mut emit: impl FnMut(SampledFrame) -> ControlFlow<()>,
+    ) -> Result<(VideoInfo, ReadReport), MediaError> {
+        if self.program.is_none() {
+            let source = Source::open(path, &self.stop)?;
+            let info = source.info().clone();
+            return Ok((info, sample(source, sampling, from, threads, emit)?));
+        }
+        let begun = Instant::now();
+        let task = Task::Sample {
+            sampling,
+            from,
+            threads,
+        };
+        let info = match self.ask(path, task)? {
+            Message::Info(info) => info,
+            Message::Failed(failure) => return Err(failure.into_error(path)),
+            _ => return Err(self.lost(path, "answered out of turn")),
+        };
+        let mut seen = ReadReport::empty();
+        loop {
+            let too_long = self.limits.whole.is_some_and(|most| begun.elapsed() > most);
+            let next = match too_long {
+                true => Err(self.lost(path, "took longer than a file may take")),
+                false => self.next(path),
+            };
+            let error = match next {
+                Ok(Message::Frame(frame)) => {
+                    seen.count(&frame);
+                    if emit(frame).is_break() {
+                        self.kill();
+                        seen.ending = Ending::Stopped;
+                        return Ok((info, seen));
+                    }
+                    continue;
+                }
+                Ok(Message::Report(report)) => return Ok((info, report)),
+                Ok(Message::Failed(failure)) => return Err(failure.into_error(path)),
+                Ok(_) => self.lost(path, "answered out of turn"),
+                Err(error) => error,
+            };
+            // What was seen before it went stays.
+            return match error {
+                MediaError::Lost { reason, .. } if seen.frames > 0 => {
+                    seen.lose(&format!("{reason} at {:.1} s", seen.read_to), info.duration);
+                    Ok((info, seen))
+                }
+                error => Err(error),
+            };
+        }
+    }
+
+    fn ask(&mut self, path: &Path, task: Task) -> Result<Message, MediaError> {
+        let request = Request {
+            path: path.as_os_str().as_bytes().to_vec(),
+            task,
+            pixels: self.limits.pixels,
+        };
+        let running = match &mut self.running {
+            Some(running) => running,
+            None => {
+                let started = start(self.program.as_deref(), self.limits.memory);
+                let started = started.map_err(|cause| MediaError::NoWorker {
+                    path: path.into(),
+                    cause,
+                })?;
+                self.running.insert(started)
+            }
+        };
+        if request.write(&mut running.requests).is_err() {
+            return Err(self.lost(path, "is gone"));
+        }
+        self.next(path)
+    }
+
+    /// The next message that is more than a sign of life.
+    fn next(&mut self, path: &Path) -> Result<Message, MediaError> {
+        let mut quiet = Instant::now();
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                self.kill();
+                return Err(MediaError::Stopped { path: path.into() });
+            }
+            let Some(running) = &self.running else {
+                return Err(self.lost(path, "is gone"));
+            };
+            match running.messages.recv_timeout(GLANCE) {
+                Ok(Ok(Message::Alive)) => quiet = Instant::now(),
+                Ok(Ok(message)) => return Ok(message),
+                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.lost(path, "crashed"));
+                }
+                Err(RecvTimeoutError::Timeout) if quiet.elapsed() < self.limits.stall => {}
+                Err(RecvTimeoutError::Timeout) => return Err(self.lost(path, "hung")),
+            }
+        }
+    }
+
+    /// The child is no more use; the next file gets another.
+    fn lost(&mut self, path: &Path, what: &str) -> MediaError {
+        let path = path.to_owned();
+        if self.stop.load(Ordering::Relaxed) {
+            self.kill();
+            return MediaError::Stopped { path };
+        }
+        let how = match self.kill() {
+            Some(signal) if what == "crashed" => format!(" (signal {signal})"),
+            _ => String::new(),
+        };
+        let reason = format!("its decoder {what}{how}");
+        MediaError::Lost { path, reason }
+    }
+
+    /// Ends the child; returns the signal it had died of before.
+    fn kill(&mut self) -> Option<i32> {
+        let mut running = self.running.take()?;
+        drop(running.requests);
+        // One that is dying gets to say of what.
+        let mut ended = None;
+        for _ in 0..20 {
+            ended = running.child.try_wait().ok().flatten();
+            if ended.is_some() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = running.child.kill();
+        let _ = running.child.wait();
+        drop(running.messages);
+        let _ = running.reader.join();
+        ended?.signal()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn start(program: Option<&Path>, memory: u64) -> std::io::Result<Running> {
+    let mut child = Command::new(program.unwrap_or(Path::new("vsearch")))
+        .arg("decode-worker")
+        .arg(memory.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let gone = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+    let requests = child.stdin.take().ok_or_else(gone)?;
+    let output = child.stdout.take().ok_or_else(gone)?;
+    let (to_parent, messages) = bounded(AHEAD);
+    let read = move || {
+        let mut output = BufReader::with_capacity(1 << 20, output);
+        loop {
+            let message = Message::read(&mut output);
+            let last = message.is_err();
+            if to_parent.send(message).is_err() || last {
+                return;
+            }
+        }
+    };
+    let reader = thread::Builder::new()
+        .name("decoder-pipe".into())
+        .spawn(read)?;
+    Ok(Running {
+        child,
+        requests,
+        messages,
+        reader,
+    })
+}
+
+/// The child's side: answers requests from standard input on standard output until there are no
+/// more. `memory` limits the address space of this process, in bytes.
+///
+/// # Errors
+/// Where the parent has gone.
+pub fn serve(memory: u64) -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, Signal};
+    // Each is a precaution: where the system refuses one, reading still works.
+    let _ = rustix::process::setrlimit(
+        Resource::As,
+        Rlimit {
+            current: Some(memory),
+            maximum: Some(memory),
+        },
+    );
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let out = Arc::new(std::sync::Mutex::new(BufWriter::with_capacity(
+        1 << 16,
+        std::io::stdout(),
+    )));
+    let send = |message: &Message| {
+        let mut out = out.lock().map_err(|_| std::io::ErrorKind::Other)?;
+        message.write(&mut *out)?;
+        out.flush()
+    };
+    let beating = Arc::clone(&out);
+    let beat = move || {
+        let mut before = super::progress();
+        loop {
+            thread::sleep(Duration::from_millis(500));
+            let now = super::progress();
+            // Where a message is being written the parent hears enough.
+            if now != before
+                && let Ok(mut out) = beating.try_lock()
+            {
+                let _ = Message::Alive.write(&mut *out).and_then(|()| out.flush());
+            }
+            before = now;
+        }
+    };
+    thread::Builder::new()
+        .name("heartbeat".into())
+        .spawn(beat)?;
+    let never = Arc::new(AtomicBool::new(false));
+    let mut input = std::io::stdin().lock();
+    while let Some(request) = Request::read(&mut input)? {
+        let path = PathBuf::from(std::ffi::OsStr::from_bytes(&request.path));
+        let source = match Source::open_within(&path, &never, request.pixels) {
+            Ok(source) => source,
+            Err(e) => {
+                send(&Message::failed(&e, &path))?;
+                continue;
+            }
+        };
+        send(&Message::Info(source.info().clone()))?;
+        let Task::Sample {
+            sampling,
+            from,
+            threads,
+        } = request.task
+        else {
+            continue;
+        };
+        let mut broken = None;
+        let report = sample(source, sampling, from, threads, |frame| {
+            match send(&Message::Frame(frame)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(e) => {
+                    broken = Some(e);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        if let Some(e) = broken {
+            return Err(e);
+        }
+        match report {
+            Ok(report) => send(&Message::Report(report))?,
+            Err(e) => send(&Message::failed(&e, &path))?,
+        }
+    }
+    Ok(())
+}
+
+/// Reads exactly `n` bytes, or says that the other side has gone.
+pub(super) fn exactly(input: &mut impl Read, n: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; n];
+    input.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
