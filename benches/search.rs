@@ -67,7 +67,7 @@ fn fill(writer: &mut Writer, n: usize, centres: &[Vec<f32>], random: &mut Random
     writer.commit(&moments).expect("moments can be committed");
     let record = VideoRecord::default();
     writer
-        .finish_video(video, &record)
+        .finish_video(video, None, &record)
         .expect("a video can be finished");
 }
 

@@ -105,6 +105,29 @@ impl Catalog {
         Ok(row.optional()?)
     }
 
+    /// Up to `limit` vectors of a model, taken at random.
+    pub fn random_vectors(
+        &self,
+        model: ModelId,
+        limit: usize,
+    ) -> Result<Vec<(VectorId, Embedding)>, CatalogError> {
+        let sql = "SELECT x.id, x.vector FROM vectors x JOIN moments m ON m.id = x.moment_id
+             JOIN shown_videos v ON v.id = m.video_id
+             WHERE x.model_id = ?1 ORDER BY random() LIMIT ?2";
+        let mut statement = self.db.prepare(sql)?;
+        let rows = statement.query_map(params![model.0, limit], |r| {
+            Ok((VectorId(r.get(0)?), r.get::<_, Vec<u8>>(1)?))
+        })?;
+        let mut out = Vec::new();
+        for row in rows {
+            let (id, bytes) = row?;
+            let mut values = Vec::new();
+            unpack(&bytes, &mut values);
+            out.extend(Embedding::normalised(values).map(|v| (id, v)));
+        }
+        Ok(out)
+    }
+
     pub fn vector_count(&self, model: ModelId) -> Result<usize, CatalogError> {
         let sql = "SELECT count(*) FROM vectors x JOIN moments m ON m.id = x.moment_id
              JOIN shown_videos v ON v.id = m.video_id WHERE x.model_id = ?1";

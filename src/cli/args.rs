@@ -12,6 +12,8 @@ use super::model::ModelArgs;
 use super::query::QueryArgs;
 use super::remove::RemoveArgs;
 use super::status::StatusArgs;
+use super::verify::VerifyArgs;
+use super::watch::WatchArgs;
 use crate::embed::DeviceChoice;
 
 /// Find moments in video footage with a sentence.
@@ -53,7 +55,9 @@ pub(super) struct Common {
 pub(super) enum Verb {
     Index(IndexArgs),
     Query(QueryArgs),
+    Watch(WatchArgs),
     Status(StatusArgs),
+    Verify(VerifyArgs),
     Remove(RemoveArgs),
     Model(ModelArgs),
     Embed(EmbedArgs),

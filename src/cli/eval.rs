@@ -98,6 +98,7 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
         views: args
             .views
             .unwrap_or_else(|| Views::default_of(embedder.as_ref())),
+        stream: None,
         names: NameReader::default(),
         decoder: decoder(),
         limits: Limits::default(),

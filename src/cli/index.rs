@@ -30,6 +30,8 @@ Which frames are looked at:
   (default)     keyframes, and frames between them so that no gap exceeds 2 s; what is visible
                 for less than that may be missed
   --every N     one frame every N seconds; decodes everything
+  --scenes      the first frame after each cut, and one every 10 s; decodes everything; for edited
+                video, and blind to what comes and goes within a scene
   --keyframes   keyframes only: the cheapest, and blind to all that comes and goes between two
                 (often 2 to 10 s, in some files minutes)
 
@@ -54,8 +56,14 @@ pub(super) struct IndexArgs {
     #[arg(long, value_name = "SECONDS", value_parser = positive_seconds, conflicts_with = "keyframes")]
     every: Option<f64>,
     /// Look at keyframes only
-    #[arg(long)]
+    #[arg(long, conflicts_with = "scenes")]
     keyframes: bool,
+    /// Look at the first frame of each scene, and at one every 10 s
+    #[arg(long, conflicts_with = "every")]
+    scenes: bool,
+    /// Read the Nth video stream of each file, from 0 [default: the one a player shows]
+    #[arg(long, value_name = "N")]
+    stream: Option<usize>,
     /// Fold samples that look the same into one moment: off, normal or strong
     #[arg(long, value_name = "FOLD", default_value_t)]
     fold: Fold,
@@ -80,34 +88,65 @@ pub(super) fn positive_seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure> {
-    let sampling = match (args.every, args.keyframes) {
-        (Some(seconds), _) => Sampling::Every { seconds },
-        (None, true) => Sampling::Keyframes,
-        (None, false) => Sampling::DEFAULT,
-    };
-    let missing: Vec<&PathBuf> = args.paths.iter().filter(|p| !p.exists()).collect();
-    if missing.len() == args.paths.len() {
-        return Err(
-            Failure::new(format!("{}: no such file or folder", shown(missing[0])))
-                .hint("check the name; a folder or any number of video files will do"),
-        );
+impl IndexArgs {
+    pub(super) fn paths(&self) -> &[PathBuf] {
+        &self.paths
     }
-    let dir = library(common)?;
-    let own = own_model(&dir)?;
-    let embedder = embedder::open(common, args.model.as_deref(), own.as_deref())?;
-    let job = Job {
-        paths: args.paths.clone(),
-        sampling,
-        fold: args.fold,
-        views: args
-            .views
-            .unwrap_or_else(|| Views::default_of(embedder.as_ref())),
-        names: args.names.reader(),
-        decoder: decoder(),
-        limits: args.limits.limits(),
-    };
-    let summary = index(common, &dir, embedder.as_ref(), &job)?;
+}
+
+/// All that a run needs but the paths, opened once.
+pub(super) struct Indexing<'a> {
+    common: &'a Common,
+    dir: PathBuf,
+    embedder: Box<dyn Embedder>,
+    job: Job,
+}
+
+impl<'a> Indexing<'a> {
+    pub(super) fn new(common: &'a Common, args: &IndexArgs) -> Result<Self, Failure> {
+        let sampling = match (args.every, args.keyframes, args.scenes) {
+            (Some(seconds), ..) => Sampling::Every { seconds },
+            (None, true, _) => Sampling::Keyframes,
+            (None, false, true) => Sampling::SCENES,
+            (None, false, false) => Sampling::DEFAULT,
+        };
+        let missing: Vec<&PathBuf> = args.paths.iter().filter(|p| !p.exists()).collect();
+        if missing.len() == args.paths.len() {
+            return Err(
+                Failure::new(format!("{}: no such file or folder", shown(missing[0])))
+                    .hint("check the name; a folder or any number of video files will do"),
+            );
+        }
+        let dir = library(common)?;
+        let own = own_model(&dir)?;
+        let embedder = embedder::open(common, args.model.as_deref(), own.as_deref())?;
+        let views = args.views;
+        let job = Job {
+            paths: Vec::new(),
+            sampling,
+            fold: args.fold,
+            views: views.unwrap_or_else(|| Views::default_of(embedder.as_ref())),
+            stream: args.stream,
+            names: args.names.reader(),
+            decoder: decoder(),
+            limits: args.limits.limits(),
+        };
+        Ok(Self {
+            common,
+            dir,
+            embedder,
+            job,
+        })
+    }
+
+    pub(super) fn run(&mut self, paths: &[PathBuf]) -> Result<Summary, Failure> {
+        self.job.paths = paths.to_vec();
+        index(self.common, &self.dir, self.embedder.as_ref(), &self.job)
+    }
+}
+
+pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure> {
+    let summary = Indexing::new(common, args)?.run(&args.paths)?;
     if summary.videos() == 0 && summary.failed == 0 && !summary.interrupted {
         let paths: Vec<String> = args.paths.iter().map(|p| shown(p)).collect();
         return Err(

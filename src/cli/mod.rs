@@ -27,6 +27,8 @@ mod scope;
 mod status;
 mod stop;
 mod terminal;
+mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -52,6 +54,8 @@ fn dispatch(args: Args) -> Result<ExitCode, Failure> {
     match args.verb {
         Verb::Index(a) => index::run(&common, &a),
         Verb::Query(a) => query::run(&common, &a),
+        Verb::Watch(a) => watch::run(&common, &a),
+        Verb::Verify(a) => verify::run(&common, &a),
         Verb::Status(a) => status::run(&common, &a),
         Verb::Embed(a) => embed::run(&common, &a),
         Verb::Label(a) => label::run(&common, &a),

@@ -25,7 +25,7 @@ pub use device::{Device, DeviceChoice};
 pub use picture::load_picture;
 pub use store::models;
 pub use templates::{TemplateError, Templates};
-pub use views::{View, Views};
+pub use views::{View, Views, crop};
 
 /// The model used where none is named and the library has none: CLIP where it is on this machine,
 /// else the built-in one.

@@ -104,6 +104,13 @@ fn grid(width: u32, height: u32, side: u32) -> Vec<ViewBox> {
     rows.collect()
 }
 
+/// The part of a frame inside `part`, as far as it lies in the frame.
+pub fn crop(frame: &Pixels, [x, y, width, height]: ViewBox) -> Pixels {
+    let (x, y) = (x.min(frame.width() - 1), y.min(frame.height() - 1));
+    let width = width.clamp(1, frame.width() - x);
+    cropped(frame, [x, y, width, height.clamp(1, frame.height() - y)])
+}
+
 fn cropped(frame: &Pixels, [x, y, width, height]: ViewBox) -> Pixels {
     let stride = frame.width() as usize * 3;
     let rows = frame.rgb().chunks_exact(stride);

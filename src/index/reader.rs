@@ -106,6 +106,15 @@ impl Reader {
         Ok(())
     }
 
+    /// Up to `limit` vectors of a model, taken at random.
+    pub fn random_vectors(
+        &self,
+        model: ModelId,
+        limit: usize,
+    ) -> Result<Vec<(VectorId, Embedding)>, IndexError> {
+        Ok(self.catalog.random_vectors(model, limit)?)
+    }
+
     pub fn moment_of(&self, vector: VectorId) -> Result<Option<MomentRow>, IndexError> {
         Ok(self.catalog.moment_of(vector)?)
     }

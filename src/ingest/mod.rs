@@ -31,6 +31,8 @@ pub struct Job {
     pub sampling: Sampling,
     pub fold: Fold,
     pub views: Views,
+    /// Which video stream of each file, from 0; the one a player shows where `None`.
+    pub stream: Option<usize>,
     pub names: NameReader,
     /// The program whose `decode-worker` verb reads files in a process of its own; in this process
     /// where there is none.
@@ -44,6 +46,9 @@ impl Job {
         let mut policy = self.sampling.to_string();
         if self.fold != Fold::Off {
             policy += &format!(", fold {}", self.fold);
+        }
+        if let Some(stream) = self.stream {
+            policy += &format!(", stream {stream}");
         }
         if self.views != Views::Center {
             policy += &format!(", {}", self.views);

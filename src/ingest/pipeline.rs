@@ -51,7 +51,7 @@ pub(super) fn run(
                 let mut decoder = Decoder {
                     job,
                     threads: decoder_threads,
-                    worker: Worker::new(job.decoder.clone(), job.limits, stop.clone()),
+                    worker: Worker::new(job.decoder.clone(), job.limits, job.stream, stop.clone()),
                     to_workers: &to_workers,
                 };
                 while let Some(video) = videos.get(next.fetch_add(1, Ordering::Relaxed))

@@ -73,7 +73,7 @@ pub(super) fn make(
     let mut plan = Plan::default();
     let mut seen = HashSet::new();
     let sampling = job.policy();
-    let mut prober = Worker::new(job.decoder.clone(), job.limits, stop.clone());
+    let mut prober = Worker::new(job.decoder.clone(), job.limits, job.stream, stop.clone());
     for root in &job.paths {
         for entry in files_under(root) {
             if stop.load(Ordering::Relaxed) {

@@ -32,7 +32,15 @@ impl<F> Chooser<F> {
     }
 
     /// Takes the next frame and hands on the samples now certain, in order of time.
-    pub(super) fn push(&mut self, time: Timestamp, key: bool, frame: F) -> Vec<(Timestamp, F)> {
+    ///
+    /// `key`: the frame is a keyframe; `cut`: another scene begins with it.
+    pub(super) fn push(
+        &mut self,
+        time: Timestamp,
+        key: bool,
+        cut: bool,
+        frame: F,
+    ) -> Vec<(Timestamp, F)> {
         let Some(last) = self.last else {
             self.next_due = time.seconds();
             return vec![self.take(time, frame)];
@@ -46,6 +54,13 @@ impl<F> Chooser<F> {
                     return Vec::new();
                 }
                 vec![self.take(time, frame)]
+            }
+            Sampling::Scenes { max_gap } => {
+                let since = time.since(last);
+                match since + TOLERANCE >= max_gap || (cut && since >= KEYFRAME_SPACING) {
+                    true => vec![self.take(time, frame)],
+                    false => Vec::new(),
+                }
             }
             Sampling::Keyframes => {
                 let since = time.since(last);
@@ -96,7 +111,7 @@ mod tests {
         let mut c = Chooser::new(sampling);
         frames
             .iter()
-            .flat_map(|&(ms, key)| c.push(Timestamp::new(ms, base), key, ()))
+            .flat_map(|&(ms, key)| c.push(Timestamp::new(ms, base), key, key, ()))
             .map(|(t, ())| t.ticks)
             .collect()
     }
@@ -106,6 +121,13 @@ mod tests {
         let frames: Vec<_> = (0..100).map(|i| (i * 40, i == 0)).collect();
         let got = chosen(Sampling::Every { seconds: 1.0 }, &frames);
         assert_eq!(got, [0, 1000, 2000, 3000]);
+    }
+
+    #[test]
+    fn scenes_are_sampled_where_they_begin_and_now_and_then() {
+        let frames: Vec<_> = (0..600).map(|i| (i * 40, i == 50 || i == 52)).collect();
+        let got = chosen(Sampling::Scenes { max_gap: 10.0 }, &frames);
+        assert_eq!(got, [0, 2000, 12_000, 22_000]);
     }
 
     #[test]

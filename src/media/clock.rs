@@ -59,6 +59,11 @@ impl Clock {
         }
     }
 
+    /// Whether the file says when it starts.
+    pub(super) fn starts(&self) -> bool {
+        self.start.is_some()
+    }
+
     /// The time of the next frame in display order, and whether the file's clock jumped there.
     ///
     /// A frame without a pts follows the one before it by a frame's length; so does one whose

@@ -6,6 +6,7 @@
 
 mod choose;
 mod clock;
+mod cuts;
 mod gate;
 mod protocol;
 mod report;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use report::{Ending, ReadReport};
 pub use sample::{SampledFrame, Sampling, sample};
 pub use seek::frame_at;
-pub use source::{Source, VideoInfo};
+pub use source::{Choice, Source, VideoInfo};
 pub use worker::{Limits, Worker, serve};
 
 /// Steps of reading done by this process: a decoder that does none has hung.
@@ -54,6 +55,12 @@ pub enum MediaError {
     Still { path: PathBuf, format: String },
     #[error("{}: no video stream (audio or cover art only)", path.display())]
     NoVideoStream { path: PathBuf },
+    #[error("{}: has no video stream {stream}, only {streams} (the first is 0)", path.display())]
+    NoSuchStream {
+        path: PathBuf,
+        stream: usize,
+        streams: usize,
+    },
     #[error("{}: no decoder for its codec {codec}", path.display())]
     NoDecoder { path: PathBuf, codec: String },
     #[error("{}: no frame could be decoded ({decode_errors} decode errors)", path.display())]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::worker::exactly;
-use super::{MediaError, ReadReport, SampledFrame, Sampling, VideoInfo};
+use super::{Choice, MediaError, ReadReport, SampledFrame, Sampling, VideoInfo};
 use crate::types::{Pixels, TimeBase, Timestamp};
 
 /// No frame is larger (16,384 pixels square); a longer message is none of ours.
@@ -19,8 +19,7 @@ pub(super) struct Request {
     /// As the file system has it.
     pub(super) path: Vec<u8>,
     pub(super) task: Task,
-    /// See [`super::Limits::pixels`].
-    pub(super) pixels: u64,
+    pub(super) choice: Choice,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::{Pixels, Timestamp};
 
 use super::choose::{Chooser, KEYFRAME_SPACING};
+use super::cuts::Cuts;
 use super::gate::{Gate, Step, Want};
 use super::report::{Ending, ReadReport};
 use super::upright::Upright;
@@ -37,16 +38,19 @@ pub enum Sampling {
     GapFilled { max_gap: f64 },
     /// One frame every `seconds`.
     Every { seconds: f64 },
+    /// The first frame of each scene, and one every `max_gap` seconds.
+    Scenes { max_gap: f64 },
     /// Only keyframes: cheapest, and blind to what comes and goes between two of them.
     Keyframes,
 }
 
 impl Sampling {
     pub const DEFAULT: Sampling = Sampling::GapFilled { max_gap: 2.0 };
+    pub const SCENES: Sampling = Sampling::Scenes { max_gap: 10.0 };
 
     fn allowed_gap(self) -> f64 {
         match self {
-            Self::GapFilled { max_gap } => max_gap,
+            Self::GapFilled { max_gap } | Self::Scenes { max_gap } => max_gap,
             Self::Every { seconds } => seconds,
             Self::Keyframes => f64::INFINITY,
         }
@@ -58,7 +62,7 @@ impl Sampling {
                 spacing: KEYFRAME_SPACING.min(max_gap / 2.0),
                 max_gap,
             },
-            Self::Every { .. } => Want::Everything,
+            Self::Every { .. } | Self::Scenes { .. } => Want::Everything,
             Self::Keyframes => Want::Keyframes {
                 spacing: KEYFRAME_SPACING,
             },
@@ -72,6 +76,7 @@ impl std::fmt::Display for Sampling {
         match self {
             Self::GapFilled { max_gap } => write!(f, "keyframes, gaps filled to {max_gap} s"),
             Self::Every { seconds } => write!(f, "every {seconds} s"),
+            Self::Scenes { max_gap } => write!(f, "scenes, gaps filled to {max_gap} s"),
             Self::Keyframes => write!(f, "keyframes"),
         }
     }
@@ -106,15 +111,23 @@ pub fn sample(
         let _ = source.input.seek(target, ..target + 1);
     }
     let mut decoder = source.decoder(threads)?;
+    // Where packets have no times of their own, only their neighbours tell the decoder when its
+    // frames are shown: none may be left out.
+    let timed = source.packets_have_times();
     // Frames no other leans on need not be decoded where any frame within reach will do. Between
     // B-frames a reference is never far; streams without them may go a whole GOP without one.
-    if matches!(sampling, Sampling::GapFilled { .. }) && decoder.has_b_frames() {
+    if timed && matches!(sampling, Sampling::GapFilled { .. }) && decoder.has_b_frames() {
         decoder.skip_frame(ff::Discard::NonReference);
     }
     let mut reader = Reader {
-        gate: Gate::new(sampling.want()),
+        gate: Gate::new(if timed {
+            sampling.want()
+        } else {
+            Want::Everything
+        }),
         allowed_gap: sampling.allowed_gap(),
         chooser: Chooser::new(sampling),
+        cuts: matches!(sampling, Sampling::Scenes { .. }).then(Cuts::default),
         upright: Upright::new(&source.stream(), Some(LARGEST_SIDE)),
         decoder,
         emit,
@@ -138,6 +151,8 @@ struct Reader<E> {
     /// Seconds between two samples that the sampling allows.
     allowed_gap: f64,
     chooser: Chooser<ff::frame::Video>,
+    /// Where scenes are wanted.
+    cuts: Option<Cuts>,
     upright: Upright,
     emit: E,
     report: ReadReport,
@@ -286,7 +301,8 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         if time.seconds() + KNOWN_WITHIN < self.from {
             return ControlFlow::Continue(());
         }
-        for (time, frame) in self.chooser.push(time, frame.is_key(), frame) {
+        let cut = self.cuts.as_mut().is_some_and(|cuts| cuts.is_cut(&frame));
+        for (time, frame) in self.chooser.push(time, frame.is_key(), cut, frame) {
             self.emit(time, &frame)?;
         }
         ControlFlow::Continue(())

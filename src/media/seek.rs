@@ -11,8 +11,8 @@ use crate::types::Pixels;
 use super::upright::Upright;
 use super::{MediaError, Source};
 
-/// Room for times printed with three decimals.
-const ROUNDING: f64 = 0.0006;
+/// Room for times printed with three decimals, rounded down.
+const ROUNDING: f64 = 0.0011;
 
 /// Decodes the frame shown at `seconds` from the start of the video.
 ///

@@ -24,6 +24,15 @@ pub struct VideoInfo {
     pub created: Option<String>,
 }
 
+/// What is read of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Which of its video streams, from 0; the one a player shows where `None`.
+    pub stream: Option<usize>,
+    /// Largest frames, width times height.
+    pub pixels: Option<u64>,
+}
+
 /// An opened video: its demuxer and the stream a player would show.
 pub struct Source {
     pub(super) path: PathBuf,
@@ -41,14 +50,14 @@ impl Source {
     /// Opens `path` through Rust's own file handle, so that any file name works and no name is
     /// taken for an address. `stop` makes every blocking read end.
     pub fn open(path: &Path, stop: &Arc<AtomicBool>) -> Result<Self, MediaError> {
-        Self::open_within(path, stop, u64::MAX)
+        Self::open_with(path, stop, Choice::default())
     }
 
-    /// The same; a video with frames of more than `pixels` is refused.
-    pub(super) fn open_within(
+    /// The same, as `choice` says.
+    pub fn open_with(
         path: &Path,
         stop: &Arc<AtomicBool>,
-        pixels: u64,
+        choice: Choice,
     ) -> Result<Self, MediaError> {
         initialise();
         let unreadable = |cause| MediaError::Unreadable {
@@ -73,8 +82,19 @@ impl Source {
                 format: container,
             });
         }
-        let stream = shown_stream(&input)
-            .ok_or_else(|| MediaError::NoVideoStream { path: path.into() })?
+        let found = match choice.stream {
+            None => shown_stream(&input),
+            Some(n) => input.streams().filter(is_video).nth(n),
+        };
+        let stream = found
+            .ok_or_else(|| match choice.stream {
+                Some(stream) if shown_stream(&input).is_some() => MediaError::NoSuchStream {
+                    path: path.into(),
+                    stream,
+                    streams: input.streams().filter(is_video).count(),
+                },
+                _ => MediaError::NoVideoStream { path: path.into() },
+            })?
             .index();
         let (clock, codec) = {
             let stream = input.stream(stream).expect("index came from this input");
@@ -95,12 +115,18 @@ impl Source {
             clock,
             stop: stop.clone(),
             info,
-            pixels,
+            pixels: choice.pixels.unwrap_or(u64::MAX),
         })
     }
 
     pub fn info(&self) -> &VideoInfo {
         &self.info
+    }
+
+    /// Whether packets carry the times of their frames: raw streams have none, program streams
+    /// (ISO/IEC 13818-1) only some.
+    pub(super) fn packets_have_times(&self) -> bool {
+        self.clock.starts() && self.info.container != "mpeg"
     }
 
     /// Whether this source was asked to stop.
@@ -203,18 +229,20 @@ fn is_still(format: &str) -> bool {
     format.ends_with("_pipe") || ["image2", "tty", "ico", "lrc"].contains(&format)
 }
 
-/// The default video stream as players choose it, cover art left out.
-fn shown_stream(input: &ff::format::context::Input) -> Option<ff::Stream<'_>> {
+/// Cover art is no video.
+fn is_video(s: &ff::Stream) -> bool {
     use ff::format::stream::Disposition;
-    let is_video = |s: &ff::Stream| {
-        s.parameters().medium() == ff::media::Type::Video
-            && !s.disposition().contains(Disposition::ATTACHED_PIC)
-    };
-    input
+    s.parameters().medium() == ff::media::Type::Video
+        && !s.disposition().contains(Disposition::ATTACHED_PIC)
+}
+
+/// The default video stream as players choose it.
+fn shown_stream(input: &ff::format::context::Input) -> Option<ff::Stream<'_>> {
+    let best = input
         .streams()
         .best(ff::media::Type::Video)
-        .filter(is_video)
-        .or_else(|| input.streams().find(is_video))
+        .filter(is_video);
+    best.or_else(|| input.streams().find(is_video))
 }
 
 fn container_duration(input: &ff::format::context::Input) -> Option<f64> {

@@ -19,6 +19,7 @@ struct Shape {
     aspect: ff::Rational,
     space: ff::color::Space,
     range: ff::color::Range,
+    interlaced: bool,
     turn: Turn,
 }
 
@@ -64,6 +65,7 @@ impl Upright {
             aspect: frame.aspect_ratio(),
             space: frame.color_space(),
             range: frame.color_range(),
+            interlaced: frame.is_interlaced(),
             turn: self.turn,
         };
         if self.graph.as_ref().is_none_or(|(s, _)| *s != shape) {
@@ -71,38 +73,53 @@ impl Upright {
             self.graph = Some((shape, graph(&shape, longest)?));
         }
         let (_, graph) = self.graph.as_mut().ok_or(ff::Error::Bug)?;
-        let mut input = graph.get("in").ok_or(ff::Error::FilterNotFound)?;
-        input.source().add(frame)?;
-        let mut out = ff::frame::Video::empty();
-        let mut output = graph.get("out").ok_or(ff::Error::FilterNotFound)?;
-        output.sink().frame(&mut out)?;
-        packed(&out).ok_or(ff::Error::InvalidData)
+        packed(&filtered(graph, frame)?).ok_or(ff::Error::InvalidData)
     }
 }
 
 fn graph(shape: &Shape, longest: u32) -> Result<ff::filter::Graph, ff::Error> {
+    let (width, height) = display_size(shape, longest);
+    // Samples lie too far apart for a filter that looks at neighbours: one field is shown.
+    let field = if shape.interlaced { "field=top," } else { "" };
+    let spec = format!(
+        "{field}scale=w={width}:h={height}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24{}",
+        shape.turn.filters()
+    );
+    filters(shape.format, shape.width, shape.height, &spec)
+}
+
+/// A graph of the filters `spec` names, from frames of this kind.
+pub(super) fn filters(
+    format: ff::format::Pixel,
+    width: u32,
+    height: u32,
+    spec: &str,
+) -> Result<ff::filter::Graph, ff::Error> {
     let mut graph = ff::filter::Graph::new();
     let find = |name| ff::filter::find(name).ok_or(ff::Error::FilterNotFound);
+    let format = format.descriptor().ok_or(ff::Error::InvalidData)?;
     let args = format!(
-        "video_size={}x{}:pix_fmt={}:time_base=1/1000000:pixel_aspect=1/1",
-        shape.width,
-        shape.height,
-        shape
-            .format
-            .descriptor()
-            .ok_or(ff::Error::InvalidData)?
-            .name()
+        "video_size={width}x{height}:pix_fmt={}:time_base=1/1000000:pixel_aspect=1/1",
+        format.name()
     );
     graph.add(&find("buffer")?, "in", &args)?;
     graph.add(&find("buffersink")?, "out", "")?;
-    let (width, height) = display_size(shape, longest);
-    let spec = format!(
-        "scale=w={width}:h={height}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24{}",
-        shape.turn.filters()
-    );
-    graph.output("in", 0)?.input("out", 0)?.parse(&spec)?;
+    graph.output("in", 0)?.input("out", 0)?.parse(spec)?;
     graph.validate()?;
     Ok(graph)
+}
+
+/// Sends a frame through a graph, which takes its picture: the frame is empty then.
+pub(super) fn filtered(
+    graph: &mut ff::filter::Graph,
+    frame: &ff::frame::Video,
+) -> Result<ff::frame::Video, ff::Error> {
+    let mut input = graph.get("in").ok_or(ff::Error::FilterNotFound)?;
+    input.source().add(frame)?;
+    let mut out = ff::frame::Video::empty();
+    let mut output = graph.get("out").ok_or(ff::Error::FilterNotFound)?;
+    output.sink().frame(&mut out)?;
+    Ok(out)
 }
 
 /// Pixels made square by widening or narrowing, as players do; then both sides made smaller

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::protocol::{Message, Request, Task};
-use super::{Ending, MediaError, ReadReport, SampledFrame, Sampling, Source, VideoInfo, sample};
+use super::{
+    Choice, Ending, MediaError, ReadReport, SampledFrame, Sampling, Source, VideoInfo, sample,
+};
 
 /// Messages read ahead of the parent: one being looked at, one on its way.
 const AHEAD: usize = 1;
@@ -52,6 +54,8 @@ pub struct Worker {
     /// The program whose `decode-worker` verb calls [`serve`]; in this process where there is none.
     program: Option<PathBuf>,
     limits: Limits,
+    /// Which video stream; see [`Choice`].
+    stream: Option<usize>,
     stop: Arc<AtomicBool>,
     running: Option<Running>,
 }
@@ -64,19 +68,33 @@ struct Running {
 }
 
 impl Worker {
-    pub fn new(program: Option<PathBuf>, limits: Limits, stop: Arc<AtomicBool>) -> Self {
+    pub fn new(
+        program: Option<PathBuf>,
+        limits: Limits,
+        stream: Option<usize>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             program,
             limits,
+            stream,
             stop,
             running: None,
+        }
+    }
+
+    fn choice(&self) -> Choice {
+        Choice {
+            stream: self.stream,
+            pixels: Some(self.limits.pixels),
         }
     }
 
     /// What the container says. See [`Source::open`].
     pub fn probe(&mut self, path: &Path) -> Result<VideoInfo, MediaError> {
         if self.program.is_none() {
-            return Ok(Source::open(path, &self.stop)?.info().clone());
+            let source = Source::open_with(path, &self.stop, self.choice())?;
+            return Ok(source.info().clone());
         }
         match self.ask(path, Task::Probe)? {
             Message::Info(info) => Ok(info),
@@ -95,7 +113,7 @@ impl Worker {
         mut emit: impl FnMut(SampledFrame) -> ControlFlow<()>,
     ) -> Result<(VideoInfo, ReadReport), MediaError> {
         if self.program.is_none() {
-            let source = Source::open(path, &self.stop)?;
+            let source = Source::open_with(path, &self.stop, self.choice())?;
             let info = source.info().clone();
             return Ok((info, sample(source, sampling, from, threads, emit)?));
         }
@@ -147,7 +165,7 @@ impl Worker {
         let request = Request {
             path: path.as_os_str().as_bytes().to_vec(),
             task,
-            pixels: self.limits.pixels,
+            choice: self.choice(),
         };
         let running = match &mut self.running {
             Some(running) => running,
@@ -312,7 +330,7 @@ pub fn serve(memory: u64) -> std::io::Result<()> {
     let mut input = std::io::stdin().lock();
     while let Some(request) = Request::read(&mut input)? {
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(&request.path));
-        let source = match Source::open_within(&path, &never, request.pixels) {
+        let source = match Source::open_with(&path, &never, request.choice) {
             Ok(source) => source,
             Err(e) => {
                 send(&Message::failed(&e, &path))?;

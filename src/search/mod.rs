@@ -85,16 +85,18 @@ pub fn query(
         let Some(video) = reader.video(moment.best.row.video)? else {
             continue;
         };
-        let time = moment.best.row.time.seconds();
+        // Rounded down, so that seeking to the time printed (`ffmpeg -ss`) lands on this frame and not
+        // on the one after it.
+        let time = (moment.best.row.time.seconds() * 1e3 + 1e-6).floor() / 1e3;
         let recorded = video.recorded_ms.map(|ms| ms + (time * 1e3).round() as i64);
         hits.push(Hit {
             rank: hits.len() + 1,
             score: rounded(moment.best.score, 4),
             confidence: None,
             video: video.path,
-            time: rounded(time, 3),
+            time,
             timecode: timecode(time),
-            start: rounded(moment.start, 3),
+            start: rounded(moment.start, 3).min(time),
             end: rounded(moment.end, 3),
             view: moment.best.row.view,
             camera: video.camera,

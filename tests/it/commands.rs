@@ -67,7 +67,7 @@ impl Vsearch {
 }
 
 /// Waits for what another process is about to do.
-fn wait_until(done: impl Fn() -> bool) {
+pub fn wait_until(done: impl Fn() -> bool) {
     for _ in 0..600 {
         if done() {
             return;

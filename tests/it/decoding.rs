@@ -2,9 +2,12 @@
 //! reading early in silence.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use vsearch::media::{Ending, MediaError, Sampling};
+use vsearch::media::{Choice, Ending, MediaError, Sampling, Source, sample};
 use vsearch::types::Pixels;
 
 use crate::clips::{ffmpeg, h264, samples};
@@ -257,4 +260,62 @@ fn a_large_frame_is_made_smaller_for_sampling_only() {
     let (sampled, whole) = (first(&path), vsearch::media::frame_at(&path, 0.0).unwrap());
     assert_eq!((sampled.width(), sampled.height()), (1920, 1080));
     assert_eq!((whole.width(), whole.height()), (3840, 2160));
+}
+
+#[test]
+fn scenes_are_looked_at_where_they_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cuts.mp4");
+    let scenes = "-f lavfi -i testsrc2=s=160x120:r=25:d=3 -f lavfi -i smptebars=s=160x120:r=25:d=3.4 \
+                  -f lavfi -i mandelbrot=s=160x120:r=25 -filter_complex [0][1][2]concat=n=3 -t 9 \
+                  -c:v libx264 -preset ultrafast -g 250 -sc_threshold 0 {}";
+    ffmpeg(scenes, &path);
+    let (got, _) = samples(&path, Sampling::SCENES).unwrap();
+    let times: Vec<f64> = got
+        .iter()
+        .map(|(t, _)| (t * 100.0).round() / 100.0)
+        .collect();
+    assert_eq!(times, [0.0, 3.0, 6.4]);
+}
+
+#[test]
+fn another_video_stream_is_read_where_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("two.mkv");
+    let two = "-f lavfi -i color=red:s=64x48:r=10:d=2 -f lavfi -i color=blue:s=64x48:r=10:d=2 -map 0 -map 1 \
+               -c:v ffv1 -disposition:v:0 default {}";
+    ffmpeg(two, &path);
+    let colour = |stream| {
+        let choice = Choice {
+            stream,
+            pixels: None,
+        };
+        let source = Source::open_with(&path, &Arc::new(AtomicBool::new(false)), choice)?;
+        let mut rgb = Vec::new();
+        sample(source, Sampling::DEFAULT, 0.0, 1, |frame| {
+            rgb = frame.pixels.rgb()[..3].to_vec();
+            ControlFlow::Continue(())
+        })?;
+        Ok::<_, MediaError>(rgb)
+    };
+    assert!(colour(None).unwrap()[0] > 200);
+    assert!(colour(Some(1)).unwrap()[2] > 200);
+    assert!(matches!(
+        colour(Some(2)),
+        Err(MediaError::NoSuchStream { streams: 2, .. })
+    ));
+}
+
+#[test]
+fn an_interlaced_frame_shows_one_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fields.mkv");
+    // Fields of two times: white above black, line by line, where both are shown.
+    let fields = "-f lavfi -i color=black:s=64x48:r=50:d=2,format=gray,geq=lum=255*mod(N\\,2) \
+                  -vf tinterlace=mode=interleave_top,setfield=tff -pix_fmt yuv420p -c:v ffv1 {}";
+    ffmpeg(fields, &path);
+    let (got, _) = samples(&path, Sampling::DEFAULT).unwrap();
+    let rgb = got[0].1.rgb();
+    let (least, most) = (rgb.iter().min().unwrap(), rgb.iter().max().unwrap());
+    assert!(most - least < 16, "{least} to {most}: both fields at once");
 }

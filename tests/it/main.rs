@@ -8,6 +8,8 @@ mod bad_input;
 mod clips;
 mod commands;
 mod decoding;
+mod durable;
+mod every_kind;
 mod fake_hub;
 mod models;
 mod pictures;
