@@ -63,7 +63,7 @@ mod tests {
     fn a_digest_knows_a_grown_file_by_its_old_length() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
-        let bytes: Vec<u8> = (0..3_000_000u32).map(|i| (i * 31 >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..3_000_000u32).map(|i| ((i * 31) >> 7) as u8).collect();
         std::fs::write(&path, &bytes[..2_000_000]).unwrap();
         let before = content_digest(&path, 2_000_000).unwrap();
         std::fs::write(&path, &bytes).unwrap();

@@ -12,6 +12,9 @@ mod picture;
 mod preprocess;
 pub mod store;
 mod templates;
+#[cfg(test)]
+#[path = "../../tests/it/tiny_clip.rs"]
+mod tiny_clip;
 mod views;
 
 use std::path::{Path, PathBuf};

@@ -74,7 +74,7 @@ pub(super) fn run(
                     job.views,
                     &moments,
                     &to_committer,
-                )
+                );
             };
             spawn(scope, format!("embed-{n}"), work)?;
         }

@@ -180,6 +180,7 @@ const UNSEEKABLE: &[&str] = &[
 const AS_FFMPEG: &[&str] = &["mpeg2.mpg", "mpeg2.vob", "mpeg1.mpg"];
 
 #[test]
+#[allow(clippy::print_stdout)] // the table is the point
 fn every_kind_of_file_gives_frames_at_their_times() {
     let dir = tempfile::tempdir().unwrap();
     let mut rows = Vec::new();

@@ -2,10 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-#[path = "../../../tests/it/tiny_clip.rs"]
-mod tiny_clip;
-
-use tiny_clip::{Golden, goldens, write};
+use crate::embed::tiny_clip::{Golden, goldens, write};
 
 /// The reference's picture.
 fn picture() -> Pixels {

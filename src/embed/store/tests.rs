@@ -3,12 +3,10 @@ use std::path::Path;
 
 use super::*;
 use crate::embed::clip::Clip;
-use crate::embed::{Device, Embedder};
+use crate::embed::{Device, Embedder, tiny_clip};
 
 #[path = "../../../tests/it/fake_hub.rs"]
 mod fake_hub;
-#[path = "../../../tests/it/tiny_clip.rs"]
-mod tiny_clip;
 
 use fake_hub::{FakeHub, Fault};
 
