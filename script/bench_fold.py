@@ -24,11 +24,11 @@ def still(source, target):
                  "-of", "csv=p=0", str(source)]).stdout.strip().split(",")
     w, h = (int(v) // 2 * 2 for v in probe[:2])
     size = max(12, h // 24)
-    graph = (f"[0:v]scale={w}:{h},setsar=1,fps=10,trim=end_frame=1,loop=loop={STILL * 10 - 1}:size=1:start=0,setpts=N/10/TB[s];"
-             f"[0:v]scale={w}:{h},setsar=1,fps=10[m];[s][m]concat=n=2,noise=alls=12:allf=t,"
+    graph = (f"[0:v]scale={w}:{h},setsar=1,fps=5,trim=end_frame=1,loop=loop={STILL * 5 - 1}:size=1:start=0,setpts=N/5/TB[s];"
+             f"[0:v]scale={w}:{h},setsar=1,fps=5[m];[s][m]concat=n=2,noise=alls=12:allf=t,"
              f"drawtext=fontsize={size}:fontcolor=white:x=10:y=10:text='%{{pts\\:hms}}'")
     run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(source), "-filter_complex", graph, "-an",
-         "-c:v", "libx264", "-preset", "ultrafast", "-crf", "28", "-g", "100", str(target)])
+         "-c:v", "libx264", "-preset", "ultrafast", "-crf", "28", "-g", "50", str(target)])
 
 
 def main():

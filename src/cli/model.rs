@@ -40,7 +40,7 @@ enum ModelVerb {
     },
     /// Download a model; a broken download goes on where it ended
     Pull {
-        /// A name from `vsearch model list`, or a repository of the hub: owner/name[@revision]
+        /// A name from `vsearch model list`, or a repository of the hub: owner/name or owner/name@revision
         name: String,
     },
     /// Check a model: checksums, every tensor, and the self-test

@@ -103,7 +103,7 @@ impl Worker {
         }
     }
 
-    /// Reads a file to its end. See [`sample`].
+    /// Reads a file to its end, as [`sample()`].
     pub fn sample(
         &mut self,
         path: &Path,

@@ -236,6 +236,19 @@ fn attend_together(
     mask: Option<&Tensor>,
 ) -> CandleResult<Tensor> {
     let (n, _, _, heads, head) = qkv.dims5()?;
+    #[cfg(feature = "flash-attn")]
+    if qkv.device().is_cuda() {
+        // Its causal mask is for whole sentences; of the last block one row sees all.
+        let part = |p| qkv.narrow(2, p, 1)?.squeeze(2)?.contiguous();
+        let (mut q, k, v) = (part(0)?, part(1)?, part(2)?);
+        if let Some(row) = row {
+            q = q.narrow(1, row, 1)?.contiguous()?;
+        }
+        let causal = mask.is_some() && row.is_none();
+        let mixed = candle_flash_attn::flash_attn(&q, &k, &v, scale, causal)?;
+        let rows = mixed.dim(1)?;
+        return mixed.reshape((n, rows, heads * head));
+    }
     let part = |p| {
         qkv.narrow(2, p, 1)?
             .squeeze(2)?
