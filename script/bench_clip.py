@@ -1,5 +1,5 @@
 """The comparison behind script/bench-clip: vsearch, ONNX Runtime and PyTorch, in turns."""
-import json, subprocess, sys, tempfile, time
+import json, sqlite3, subprocess, sys, tempfile, time
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,21 @@ def our_rates(seconds, model, *rest):
     command = ["cargo", "bench", "--quiet", "--locked", "--bench", "embed", "--", str(model), str(seconds), *rest]
     out = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return json.loads(out.strip().splitlines()[-1])
+
+
+def pipeline(vsearch, model, footage, tmp, *options):
+    """Views embedded a second of wall time by `vsearch index`, opening the model included."""
+    library = Path(tmp) / "library"
+    start = time.perf_counter()
+    subprocess.run([vsearch, "index", footage, "--library", library, "--model", model, "--fold", "off", "-q", *options],
+                   check=True)
+    took = time.perf_counter() - start
+    db = sqlite3.connect(library / "catalog.sqlite")
+    views = db.execute("SELECT count(*) FROM vectors").fetchone()[0]
+    db.close()
+    for file in sorted(library.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    return views, took
 
 
 class Image(torch.nn.Module):
@@ -59,7 +74,7 @@ def main():
         options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(folder / "image.onnx", options, providers=["CPUExecutionProvider"])
         noise = {b: torch.randn(b, 3, 224, 224) for b in BATCHES}
-        ours, ort, pt, our_text, pt_text = [], [], [], [], []
+        ours, ort, pt, our_text, pt_text, indexed = [], [], [], [], [], {}
         for _ in range(ROUNDS):
             line = our_rates(seconds, folder)
             ours.append(line["images_per_second"])
@@ -67,6 +82,9 @@ def main():
             part = seconds / len(BATCHES)
             ort.append(max(rate(part, lambda: session.run(None, {"x": x.numpy()}), b) for b, x in noise.items()))
             pt.append(max(rate(part, lambda: clip.encode_image(x), b) for b, x in noise.items()))
+            if len(sys.argv) > 3:
+                for policy, options in (("keyframes", ["--keyframes"]), ("keyframes, gaps filled to 2 s", [])):
+                    indexed.setdefault(policy, []).append(pipeline(sys.argv[2], folder, sys.argv[3], tmp, *options))
             pt_text.append(rate(seconds, lambda: clip.encode_text(tokenizer([SENTENCE])), 1))
     middle = lambda rates: sorted(rates)[len(rates) // 2]
     runs = lambda rates: ", ".join(f"{r:.1f}" for r in rates)
@@ -77,6 +95,10 @@ def main():
     print(f"images, vsearch / ONNX Runtime: {middle(ours) / middle(ort):.2f}, vsearch / PyTorch: {middle(ours) / middle(pt):.2f}")
     print(f"sentences one by one: vsearch {middle(our_text):.1f}/s, open_clip {middle(pt_text):.1f}/s, "
           f"ratio {middle(our_text) / middle(pt_text):.1f}")
+    for policy, runs_of in indexed.items():
+        rates = [views / took for views, took in runs_of]
+        print(f"pipeline, {policy}, views cover: {middle(rates):.1f} views/s of {runs_of[0][0]} (runs: {runs(rates)}), "
+              f"pipeline / encoder {middle(rates) / middle(ours):.2f}")
 
 
 if __name__ == "__main__":

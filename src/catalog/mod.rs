@@ -46,6 +46,8 @@ pub enum CatalogError {
     ReadOnly { dir: PathBuf },
     #[error("{}: the library is in use by another vsearch that is writing", dir.display())]
     Busy { dir: PathBuf },
+    #[error("{}: the disk of the library is full; what was committed stays", dir.display())]
+    Full { dir: PathBuf },
     #[error("{}: the folder of the library cannot be made: {cause}", dir.display())]
     Folder { dir: PathBuf, cause: std::io::Error },
     #[error("{}: not a vsearch catalogue, or damaged: {cause}", path.display())]
@@ -255,6 +257,7 @@ fn writing(dir: &Path, cause: rusqlite::Error) -> CatalogError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             CatalogError::Busy { dir: dir.into() }
         }
+        Some(ErrorCode::DiskFull) => CatalogError::Full { dir: dir.into() },
         _ => CatalogError::Sqlite(cause),
     }
 }

@@ -1,5 +1,6 @@
 //! Rows of videos: what was read of each file, and how far.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -340,19 +341,32 @@ impl Catalog {
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], video_row)?;
         let mut videos = rows.collect::<Result<Vec<_>, _>>()?;
-        let mut gaps = self
-            .db
-            .prepare(r#"SELECT start, "end" FROM gaps WHERE video_id = ?1 ORDER BY start"#)?;
-        let mut faults = self
-            .db
-            .prepare("SELECT time FROM faults WHERE video_id = ?1 ORDER BY time")?;
+        let mut gaps = self.by_video(r#"video_id, start, "end" FROM gaps"#, |r| {
+            Ok((r.get(1)?, r.get(2)?))
+        })?;
+        let mut faults = self.by_video("video_id, time FROM faults", |r| r.get(1))?;
         for video in &mut videos {
-            let rows = gaps.query_map([video.id.0], |r| Ok((r.get(0)?, r.get(1)?)))?;
-            video.gaps = rows.collect::<Result<_, _>>()?;
-            let rows = faults.query_map([video.id.0], |r| r.get(0))?;
-            video.faults = rows.collect::<Result<_, _>>()?;
+            video.gaps = gaps.remove(&video.id).unwrap_or_default();
+            video.faults = faults.remove(&video.id).unwrap_or_default();
         }
         Ok(videos)
+    }
+
+    /// Rows of a table of details, in order of time, by their videos.
+    fn by_video<T>(
+        &self,
+        columns: &str,
+        row: impl Fn(&Row) -> rusqlite::Result<T>,
+    ) -> Result<HashMap<VideoId, Vec<T>>, CatalogError> {
+        let mut statement = self
+            .db
+            .prepare(&format!("SELECT {columns} ORDER BY 1, 2"))?;
+        let mut rows = statement.query([])?;
+        let mut found: HashMap<_, Vec<T>> = HashMap::new();
+        while let Some(r) = rows.next()? {
+            found.entry(VideoId(r.get(0)?)).or_default().push(row(r)?);
+        }
+        Ok(found)
     }
 
     pub fn video(&self, video: VideoId) -> Result<Option<VideoRef>, CatalogError> {

@@ -185,6 +185,7 @@ fn catalog_hint(e: &CatalogError) -> Option<String> {
             "make it writable, or index into another: --library DIR (queries work as it is)".into()
         }
         CatalogError::Busy { .. } => "wait for the other vsearch to end, then try again".into(),
+        CatalogError::Full { .. } => "make room, then run the same command again to go on".into(),
         CatalogError::Folder { .. } => "name a folder you can write to: --library DIR".into(),
         CatalogError::Damaged { path, .. } | CatalogError::Migration { path, .. } => format!(
             "keep {} for a look, and index into a new folder: vsearch index --library DIR FOLDER",
