@@ -20,7 +20,8 @@ fn main() {
             seconds: seconds.parse().expect("keyframes, gaps or seconds"),
         },
     };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // As ingest does for a single file.
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + 1;
     let stop = Arc::new(AtomicBool::new(false));
     let start = Instant::now();
     let mut frames = 0;

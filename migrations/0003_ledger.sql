@@ -6,6 +6,10 @@ ALTER TABLE videos ADD COLUMN lost_frames INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE videos ADD COLUMN model_id INTEGER REFERENCES models (id);
 -- BLAKE3 over samples of the file's bytes: tells a moved file, and one that has only grown.
 ALTER TABLE videos ADD COLUMN digest TEXT;
+-- Whether it is worth another try though it has not changed: what ended it was not the file.
+ALTER TABLE videos ADD COLUMN retry INTEGER NOT NULL DEFAULT 0;
+-- Which video stream was read, from 0; NULL: the one a player shows.
+ALTER TABLE videos ADD COLUMN stream INTEGER;
 ALTER TABLE videos ADD COLUMN camera TEXT;
 -- Wall clock at the start of the video, milliseconds since 1970 in UTC, and how that is known:
 -- 'container', 'name' or 'file'.

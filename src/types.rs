@@ -201,6 +201,9 @@ pub struct Hit {
     pub confidence: Option<f64>,
     #[serde(serialize_with = "lossy_path")]
     pub video: PathBuf,
+    /// Which video stream of it; the one a player shows where `None`.
+    #[serde(skip)]
+    pub stream: Option<usize>,
     /// Seconds from the start of the video to the best frame.
     pub time: f64,
     pub timecode: String,

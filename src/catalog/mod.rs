@@ -42,6 +42,8 @@ pub enum CatalogError {
         found: i64,
         known: usize,
     },
+    #[error("{}: the library was written by an older vsearch", dir.display())]
+    Older { dir: PathBuf },
     #[error("{}: the library is read-only", dir.display())]
     ReadOnly { dir: PathBuf },
     #[error("{}: the library is in use by another vsearch that is writing", dir.display())]
@@ -123,6 +125,10 @@ impl Catalog {
         });
         let db = db.map_err(|e| opening(dir, e))?;
         refuse_newer(&db, dir)?;
+        let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
+        if found < MIGRATIONS.len() as i64 {
+            return Err(CatalogError::Older { dir: dir.into() });
+        }
         Ok(Self {
             db,
             dir: dir.into(),

@@ -55,6 +55,10 @@ pub struct VideoRecord {
     pub faults: Vec<f64>,
     /// Why it gave nothing, or less than all.
     pub error: Option<String>,
+    /// What ended it was not the file: it is worth another try unchanged.
+    pub retry: bool,
+    /// Which video stream was read; the one a player shows where `None`.
+    pub stream: Option<usize>,
     pub digest: Option<String>,
     pub recorded: Recorded,
 }
@@ -66,8 +70,13 @@ impl VideoRecord {
         let ended = r#"DELETE FROM gaps WHERE video_id = ?1
              AND "end" > (SELECT read_to FROM videos WHERE id = ?1)"#;
         t.execute(ended, [earlier.0])?;
-        let sql = "SELECT frames, lost_packets, lost_frames, largest_gap FROM videos WHERE id = ?1";
+        let sql = "SELECT frames, lost_packets, lost_frames, largest_gap, error,
+               EXISTS (SELECT 1 FROM gaps WHERE video_id = ?1) FROM videos WHERE id = ?1";
         t.query_row(sql, [earlier.0], |r| {
+            // Stretches it had not seen are still unseen.
+            if r.get(5)? && self.error.is_none() {
+                self.error = r.get(4)?;
+            }
             self.frames += r.get::<_, u64>(0)?;
             self.lost_packets += r.get::<_, u64>(1)?;
             self.lost_frames += r.get::<_, u64>(2)?;
@@ -137,9 +146,26 @@ fn lossy<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoRef {
     pub path: PathBuf,
+    /// Which frames and views of it were embedded.
+    pub sampling: String,
+    /// Which video stream was read; the one a player shows where `None`.
+    pub stream: Option<usize>,
     pub camera: Option<String>,
     /// Wall clock at its start, milliseconds since 1970 in UTC.
     pub recorded_ms: Option<i64>,
+}
+
+/// Whether an earlier reading tells more than this one, which gave nothing: the one it continues, or
+/// one of the file as it still is.
+fn has_better(
+    t: &Connection,
+    video: VideoId,
+    continues: Option<VideoId>,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM videos v JOIN videos w ON w.path = v.path
+           WHERE v.id = ?1 AND w.id <> v.id AND w.indexed_at IS NOT NULL AND w.frames > 0
+             AND (w.id = ?2 OR (w.size = v.size AND w.modified_ns = v.modified_ns)))";
+    t.query_row(sql, params![video.0, continues.map(|c| c.0)], |r| r.get(0))
 }
 
 /// A whole reading of a file.
@@ -181,7 +207,9 @@ impl Catalog {
         let Ok(digest) = content_digest(path, stamp.size) else {
             return Ok(None);
         };
-        let touched = readings.iter().find(|r| r.digest.as_ref() == Some(&digest));
+        // A file with holes may have been filled between the samples.
+        let same = |r: &&Reading| r.digest.as_ref() == Some(&digest) && r.error.is_none();
+        let touched = readings.iter().find(same);
         if let Some(reading) = touched {
             self.follow(reading.id, path, stamp)?;
             return Ok(Some(reading.came_to()));
@@ -215,7 +243,7 @@ impl Catalog {
     ) -> Result<Vec<Reading>, CatalogError> {
         let sql = format!(
             "SELECT id, path, size, modified_ns, digest, error, read_to FROM videos v
-             WHERE {column} = ?1 AND sampling = ?2 AND indexed_at IS NOT NULL
+             WHERE {column} = ?1 AND sampling = ?2 AND indexed_at IS NOT NULL AND retry = 0
                AND EXISTS (SELECT 1 FROM moments m JOIN vectors x ON x.moment_id = m.id
                            WHERE m.video_id = v.id AND x.model_id = ?3)"
         );
@@ -244,9 +272,10 @@ impl Catalog {
         stamp: FileStamp,
     ) -> Result<(), CatalogError> {
         self.commit(|t, changed| {
-            *changed = false;
-            let other = "DELETE FROM videos WHERE path = ?1 AND id <> ?2";
-            t.execute(other, params![SqlPath(path), video.0])?;
+            // Other readings of the new path, and unfinished ones of the old.
+            let other = "DELETE FROM videos WHERE id <> ?2 AND (path = ?1 OR (indexed_at IS NULL
+                 AND path = (SELECT path FROM videos WHERE id = ?2)))";
+            *changed = t.execute(other, params![SqlPath(path), video.0])? > 0;
             let sql = "UPDATE videos SET path = ?2, size = ?3, modified_ns = ?4 WHERE id = ?1";
             let row = params![video.0, SqlPath(path), stamp.size, stamp.modified_ns];
             t.execute(sql, row).map(drop)
@@ -282,6 +311,12 @@ impl Catalog {
         record: &VideoRecord,
     ) -> Result<(), CatalogError> {
         self.commit(|t, changed| {
+            let nothing = record.frames == 0 && record.error.is_some();
+            if nothing && has_better(t, video, continues)? {
+                *changed = false;
+                let sql = "DELETE FROM videos WHERE id = ?1";
+                return t.execute(sql, [video.0]).map(drop);
+            }
             let mut record = record.clone();
             if let Some(earlier) = continues {
                 record.add_earlier(t, earlier)?;
@@ -299,7 +334,7 @@ impl Catalog {
                    height = ?5, duration = ?6, read_to = ?7, frames = ?8, largest_gap = ?9,
                    decode_errors = ?10, error = ?11, lost_packets = ?12, lost_frames = ?13,
                    model_id = ?14, digest = ?15, camera = ?16, recorded_ms = ?17,
-                   recorded_from = ?18 WHERE id = ?1",
+                   recorded_from = ?18, retry = ?19, stream = ?20 WHERE id = ?1",
                 params![
                     video.0,
                     record.container,
@@ -319,6 +354,8 @@ impl Catalog {
                     record.recorded.camera,
                     record.recorded.at_ms,
                     record.recorded.from,
+                    record.retry,
+                    record.stream,
                 ],
             )?;
             let gap = r#"INSERT INTO gaps (video_id, start, "end") VALUES (?1, ?2, ?3)"#;
@@ -370,12 +407,14 @@ impl Catalog {
     }
 
     pub fn video(&self, video: VideoId) -> Result<Option<VideoRef>, CatalogError> {
-        let sql = "SELECT path, camera, recorded_ms FROM videos WHERE id = ?1";
+        let sql = "SELECT path, camera, recorded_ms, sampling, stream FROM videos WHERE id = ?1";
         let row = self.db.query_row(sql, [video.0], |r| {
             Ok(VideoRef {
                 path: r.get::<_, SqlPathBuf>(0)?.0,
                 camera: r.get(1)?,
                 recorded_ms: r.get(2)?,
+                sampling: r.get(3)?,
+                stream: r.get(4)?,
             })
         });
         Ok(row.optional()?)

@@ -93,6 +93,7 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
     let embedder = embedder::open(common, args.model.as_deref(), None)?;
     let job = Job {
         paths: files.clone(),
+        found: false,
         sampling: Sampling::DEFAULT,
         fold: args.fold,
         views: args

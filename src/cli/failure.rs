@@ -40,6 +40,12 @@ impl Failure {
         io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     }
 
+    /// Another vsearch is writing: it will pass.
+    pub(super) fn is_busy(&self) -> bool {
+        let index = self.cause.downcast_ref::<IndexError>();
+        index.is_some_and(|e| matches!(e, IndexError::Catalog(CatalogError::Busy { .. })))
+    }
+
     pub(super) fn print(&self) -> ExitCode {
         note!("error: {}", self.cause);
         let mut shown = self.cause.to_string();
@@ -180,6 +186,10 @@ fn catalog_hint(e: &CatalogError) -> Option<String> {
         }
         CatalogError::Newer { .. } => {
             "update vsearch, or name another library with --library DIR; nothing was changed".into()
+        }
+        CatalogError::Older { .. } => {
+            "bring it up to date with the next `vsearch index FOLDER`; nothing is read again for that"
+                .into()
         }
         CatalogError::ReadOnly { .. } => {
             "make it writable, or index into another: --library DIR (queries work as it is)".into()

@@ -123,6 +123,7 @@ impl<'a> Indexing<'a> {
         let views = args.views;
         let job = Job {
             paths: Vec::new(),
+            found: false,
             sampling,
             fold: args.fold,
             views: views.unwrap_or_else(|| Views::default_of(embedder.as_ref())),
@@ -139,8 +140,21 @@ impl<'a> Indexing<'a> {
         })
     }
 
+    /// Where its library lies.
+    pub(super) fn dir(&self) -> &std::path::Path {
+        &self.dir
+    }
+
+    /// Reads what a watcher found.
+    pub(super) fn run_found(&mut self, paths: &[PathBuf]) -> Result<Summary, Failure> {
+        self.job.paths = paths.to_vec();
+        self.job.found = true;
+        index(self.common, &self.dir, self.embedder.as_ref(), &self.job)
+    }
+
     pub(super) fn run(&mut self, paths: &[PathBuf]) -> Result<Summary, Failure> {
         self.job.paths = paths.to_vec();
+        self.job.found = false;
         index(self.common, &self.dir, self.embedder.as_ref(), &self.job)
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn picture(named: &str) -> Result<Pixels, Failure> {
         );
     };
     let video = Path::new(video);
-    frame_at(video, seconds)
+    frame_at(video, None, seconds)
         .map_err(|e| Failure::new(e).hint("vsearch status shows how far videos go"))
 }
 

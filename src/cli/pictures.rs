@@ -79,7 +79,7 @@ pub(super) fn show(hits: &[Hit]) -> Result<(), Failure> {
 }
 
 fn frame(hit: &Hit) -> Option<RgbImage> {
-    match frame_at(&hit.video, hit.time) {
+    match frame_at(&hit.video, hit.stream, hit.time) {
         Ok(p) => RgbImage::from_raw(p.width(), p.height(), p.into_rgb()),
         Err(e) => {
             note!("no picture for hit {}: {e}", hit.rank);

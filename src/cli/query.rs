@@ -105,7 +105,7 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         pictures::show(&answer.hits)?;
     }
     let mut videos = reader.videos()?;
-    let undated = videos.iter().filter(|v| v.recorded_ms.is_none()).count();
+    let undated = videos.iter().filter(|v| scope.lacks_time(v)).count();
     videos.retain(|v| scope.contains(v));
     if !common.quiet {
         note!("{}", searched(&videos, !scope.is_everything()));
@@ -119,6 +119,9 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
     if answer.hits.is_empty() {
         match videos.is_empty() {
             true => note!("no match: no indexed video lies in the scope asked for"),
+            false if scope.is_timed() => {
+                note!("no match: nothing in scope was recorded at these times");
+            }
             false => note!("no match: the videos searched gave no frames (vsearch status)"),
         }
         return Ok(ExitCode::from(1));

@@ -186,7 +186,9 @@ fn gaps(videos: &[VideoRow]) -> String {
                 let _ = writeln!(out, "{path}\n    nothing of it was seen: {error}");
                 continue;
             }
-            _ if v.gaps.is_empty() && v.faults.is_empty() => continue,
+            _ if v.gaps.is_empty() && v.faults.is_empty() && v.error.is_none() && v.complete => {
+                continue;
+            }
             _ => {}
         }
         let _ = writeln!(out, "{path}");
@@ -194,8 +196,8 @@ fn gaps(videos: &[VideoRow]) -> String {
             let (start, end) = (timecode(*from), timecode(*to));
             let _ = writeln!(out, "    {start} - {end}  not seen ({})", length(to - from));
         }
-        if let Some(error) = &v.error {
-            let _ = writeln!(out, "    {error}");
+        if let Some(note) = note(v) {
+            let _ = writeln!(out, "    {note}");
         }
         if !v.faults.is_empty() {
             let at: Vec<String> = v

@@ -7,10 +7,10 @@ use super::args::Common;
 use super::embedder;
 use super::failure::Failure;
 use super::output::{count, library, print, shown};
-use crate::embed::crop;
+use crate::embed::{Views, crop};
 use crate::index::Reader;
 use crate::media::frame_at;
-use crate::types::{Pixels, timecode};
+use crate::types::timecode;
 
 /// The same picture reached by seeking, embedded again: a neighbouring frame of a moving scene lies
 /// lower.
@@ -50,7 +50,7 @@ pub(super) fn run(common: &Common, args: &VerifyArgs) -> Result<ExitCode, Failur
             continue;
         };
         let seconds = row.time.seconds();
-        let frame = match frame_at(&video.path, seconds) {
+        let frame = match frame_at(&video.path, video.stream, seconds) {
             Ok(frame) => frame,
             Err(e) => {
                 unreadable += 1;
@@ -59,8 +59,12 @@ pub(super) fn run(common: &Common, args: &VerifyArgs) -> Result<ExitCode, Failur
             }
         };
         videos.insert(row.video);
-        let part: Pixels = match row.view {
+        let part = match row.view {
             Some(view) => crop(&frame, view),
+            None if video.sampling.ends_with(&Views::Fit.to_string()) => {
+                let mut views = Views::Fit.of(frame, embedder.as_ref());
+                views.remove(0).pixels
+            }
             None => frame,
         };
         let again = embedder.embed_images(&[part])?;

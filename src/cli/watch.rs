@@ -1,11 +1,11 @@
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use crossbeam::channel::{RecvTimeoutError, unbounded};
 use notify::{EventKind, RecursiveMode, Watcher};
 
 use super::args::Common;
@@ -39,70 +39,88 @@ pub(super) struct WatchArgs {
     rescan: f64,
 }
 
-/// When a file was first and last seen changing since it was last read.
-struct Change {
-    first: Instant,
-    last: Instant,
+/// What has changed since it was last read. The watcher's thread fills it.
+#[derive(Default)]
+struct Changes {
+    /// When each path was first and last seen changing.
+    paths: Mutex<HashMap<PathBuf, (Instant, Instant)>>,
+    /// Some changes were missed.
+    missed: AtomicBool,
+}
+
+impl Changes {
+    fn note(&self, event: notify::Result<notify::Event>, library: &Path) {
+        let event = match event {
+            Ok(event) if !event.need_rescan() => event,
+            _ => return self.missed.store(true, Ordering::Relaxed),
+        };
+        if !matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_)) {
+            return;
+        }
+        let now = Instant::now();
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        // What indexing writes itself must not set it off again.
+        for path in event.paths.into_iter().filter(|p| !p.starts_with(library)) {
+            paths.entry(path).or_insert((now, now)).1 = now;
+        }
+    }
+
+    /// Takes what has settled, or has been changing for long.
+    fn settled(&self, settle: Duration) -> Vec<PathBuf> {
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = |(first, last): &(Instant, Instant)| {
+            last.elapsed() >= settle || first.elapsed() >= AT_LEAST_EVERY
+        };
+        let ready = paths.extract_if(|_, times| due(times));
+        ready.map(|(path, _)| path).filter(|p| p.exists()).collect()
+    }
 }
 
 pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<ExitCode, Failure> {
     let stop = on_interrupt();
-    let (events, changes) = unbounded();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Nobody listens any more: the program is ending.
-        let _ = events.send(event);
-    })
-    .map_err(|e| Failure::new(e).hint("or run `vsearch index` from a timer"))?;
-    for path in args.index.paths() {
-        watcher.watch(path, RecursiveMode::Recursive).map_err(|e| {
-            Failure::new(format!("{}: cannot be watched: {e}", shown(path))).hint(
-                "check the name; on Linux, fs.inotify.max_user_watches limits how many folders",
-            )
-        })?;
-    }
     let mut indexing = Indexing::new(common, &args.index)?;
+    std::fs::create_dir_all(indexing.dir())?;
+    let library = indexing.dir().canonicalize()?;
+    let changes = Arc::new(Changes::default());
+    let noting = Arc::clone(&changes);
+    let mut watcher = notify::recommended_watcher(move |event| noting.note(event, &library))
+        .map_err(|e| Failure::new(e).hint("or run `vsearch index` from a timer"))?;
+    for path in args.index.paths() {
+        // By its real path, as the library's is.
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        watcher
+            .watch(&real, RecursiveMode::Recursive)
+            .map_err(|e| {
+                Failure::new(format!("{}: cannot be watched: {e}", shown(path))).hint(
+                    "check the name; on Linux, fs.inotify.max_user_watches limits how many folders",
+                )
+            })?;
+    }
     indexing.run(args.index.paths())?;
     if !common.quiet {
         note!("watching; Ctrl-C ends it");
     }
     let settle = Duration::from_secs_f64(args.settle);
     let rescan = Duration::from_secs_f64(args.rescan);
-    let mut pending: HashMap<PathBuf, Change> = HashMap::new();
     let mut walked = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        match changes.recv_timeout(GLANCE) {
-            Ok(Ok(event)) => note_change(&mut pending, event),
-            // Some changes were missed: walk.
-            Ok(Err(_)) => walked = Instant::now().checked_sub(rescan).unwrap_or(walked),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        let due = |c: &Change| c.last.elapsed() >= settle || c.first.elapsed() >= AT_LEAST_EVERY;
-        let ready: Vec<PathBuf> = pending
-            .extract_if(|_, c| due(c))
-            .map(|(path, _)| path)
-            .filter(|p| p.is_file())
-            .collect();
-        if walked.elapsed() >= rescan {
+        std::thread::sleep(GLANCE);
+        let missed = changes.missed.swap(false, Ordering::Relaxed);
+        let ready = changes.settled(settle);
+        let done = if missed || walked.elapsed() >= rescan {
             walked = Instant::now();
-            indexing.run(args.index.paths())?;
-        } else if !ready.is_empty() {
-            indexing.run(&ready)?;
+            indexing.run(args.index.paths())
+        } else if ready.is_empty() {
+            continue;
+        } else {
+            indexing.run_found(&ready)
+        };
+        match done {
+            Ok(_) => {}
+            // Another vsearch has its turn; then everything is looked at again.
+            Err(failure) if failure.is_busy() => changes.missed.store(true, Ordering::Relaxed),
+            Err(failure) => return Err(failure),
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn note_change(pending: &mut HashMap<PathBuf, Change>, event: notify::Event) {
-    if !matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_)) {
-        return;
-    }
-    let now = Instant::now();
-    for path in event.paths {
-        let change = pending.entry(path).or_insert(Change {
-            first: now,
-            last: now,
-        });
-        change.last = now;
-    }
 }

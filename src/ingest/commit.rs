@@ -8,7 +8,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use super::plan::Video;
 use super::{Event, IngestError, Job, Outcome, Summary};
-use crate::index::{NewMoment, VideoRecord, Writer, content_digest};
+use crate::index::{NewMoment, VideoRecord, Writer};
 use crate::media::{Ending, ReadReport, VideoInfo};
 use crate::types::{Embedding, Timestamp, VideoId, ViewBox};
 
@@ -33,6 +33,8 @@ pub(super) enum Message<'v> {
 /// A decoder's last word on a file. Its moments may still be on their way.
 pub(super) struct ReadEnd<'v> {
     pub(super) video: &'v Video,
+    /// The earlier reading that this one continued.
+    pub(super) continues: Option<VideoId>,
     pub(super) moments: usize,
     pub(super) result: Result<(VideoInfo, ReadReport), Unread>,
 }
@@ -189,8 +191,8 @@ impl<'a, 'v> Committer<'a, 'v> {
         let recorded = self.job.names.read(&video.path, info, video.stamp);
         let (outcome, mut record) = judge(end.result, file.embed_error);
         record.recorded = recorded;
-        // Of the file as it was read: where it has grown meanwhile, the next run goes on.
-        record.digest = content_digest(&video.path, video.stamp.size).ok();
+        record.digest = video.digest.clone();
+        record.stream = self.job.stream;
         if outcome != Outcome::Stopped {
             let row = match file.row {
                 Some(row) => row,
@@ -198,11 +200,7 @@ impl<'a, 'v> Committer<'a, 'v> {
                     .writer
                     .begin_video(&video.path, video.stamp, &self.sampling)?,
             };
-            let continues = video.continues.map(|(earlier, _)| earlier);
-            // Where nothing came the earlier reading is still what is known.
-            if continues.is_none() || record.error.is_none() || record.frames > 0 {
-                self.writer.finish_video(row, continues, &record)?;
-            }
+            self.writer.finish_video(row, end.continues, &record)?;
         }
         match outcome {
             Outcome::Indexed { .. } => self.summary.indexed += 1,
@@ -237,6 +235,7 @@ fn judge(
     };
     let frames = report.frames;
     let decode_errors = report.decode_errors();
+    let retry = report.lost || embed_error.is_some();
     let lost = embed_error.map(|e| format!("some frames could not be embedded: {e}"));
     let outcome = match (report.ending, lost) {
         (Ending::Stopped, _) => Outcome::Stopped,
@@ -264,6 +263,7 @@ fn judge(
         gaps: report.gaps,
         faults: report.faults,
         error,
+        retry,
         ..VideoRecord::default()
     };
     (outcome, record)

@@ -28,6 +28,8 @@ pub use recorded::NameReader;
 pub struct Job {
     /// Files, and folders to walk.
     pub paths: Vec<PathBuf>,
+    /// The paths were found and not named: what is no video among them is passed over.
+    pub found: bool,
     pub sampling: Sampling,
     pub fold: Fold,
     pub views: Views,

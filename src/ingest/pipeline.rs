@@ -36,7 +36,8 @@ pub(super) fn run(
 ) -> Result<(), IngestError> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let decoders = cores.min(videos.len());
-    let decoder_threads = (cores / decoders).max(1);
+    // One more than it has cores, as FFmpeg itself does: one waits while the others decode.
+    let decoder_threads = cores / decoders + usize::from(decoders < cores);
     let next = AtomicUsize::new(0);
     let workers = embedder.workers(cores);
     let waiting = (QUEUE_PER_WORKER * workers.count).max(embedder.batch_size());
@@ -110,7 +111,17 @@ impl<'v> Decoder<'_, 'v> {
     /// Reads one video to its end; whatever goes wrong is its own.
     fn read(&mut self, video: &'v Video) -> ReadEnd<'v> {
         let mut sent = 0;
-        let read = catch_unwind(AssertUnwindSafe(|| self.send_moments(video, &mut sent)));
+        let mut continues = video.continues;
+        let mut attempt = |from: f64| {
+            let read = AssertUnwindSafe(|| self.send_moments(video, from, &mut sent));
+            catch_unwind(read)
+        };
+        let mut read = attempt(continues.map_or(0.0, |(_, read_to)| read_to));
+        // Grown without a frame, or with a clock that began anew: only the whole file tells.
+        if continues.is_some() && matches!(read, Ok(Err(Unread::Failed(_)))) {
+            continues = None;
+            read = attempt(0.0);
+        }
         let result = read.unwrap_or_else(|panic| {
             Err(Unread::Failed(format!(
                 "vsearch failed on it: {}",
@@ -119,6 +130,7 @@ impl<'v> Decoder<'_, 'v> {
         });
         ReadEnd {
             video,
+            continues: continues.map(|(earlier, _)| earlier),
             moments: sent,
             result,
         }
@@ -127,6 +139,7 @@ impl<'v> Decoder<'_, 'v> {
     fn send_moments(
         &mut self,
         video: &'v Video,
+        from: f64,
         sent: &mut usize,
     ) -> Result<(VideoInfo, ReadReport), Unread> {
         let mut folder = Folder::new(self.job.fold);
@@ -138,7 +151,6 @@ impl<'v> Decoder<'_, 'v> {
                 Err(_) => ControlFlow::Break(()),
             }
         };
-        let from = video.continues.map_or(0.0, |(_, read_to)| read_to);
         let (path, sampling) = (&video.path, self.job.sampling);
         let read = self
             .worker

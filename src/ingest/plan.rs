@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use walkdir::WalkDir;
 
 use super::{Event, IngestError, Job};
-use crate::index::{FileStamp, Known, VideoRecord, Writer};
+use crate::index::{FileStamp, Known, VideoRecord, Writer, content_digest};
 use crate::media::{MediaError, Worker};
 use crate::types::VideoId;
 
@@ -27,6 +27,8 @@ pub(super) struct Video {
     /// An earlier reading that this one continues, and how far it went, in seconds: the file has
     /// only grown since.
     pub(super) continues: Option<(VideoId, f64)>,
+    /// Of its content, before it is read.
+    pub(super) digest: Option<String>,
 }
 
 /// A path that was asked for, or named like a video, and gives nothing.
@@ -36,6 +38,8 @@ pub struct PathProblem {
     pub reason: String,
     /// Of the file, where there is one to remember.
     stamp: Option<FileStamp>,
+    /// An earlier reading that tells more than this.
+    continues: Option<VideoId>,
 }
 
 impl PathProblem {
@@ -48,7 +52,7 @@ impl PathProblem {
                 recorded: job.names.read(&self.path, None, stamp),
                 ..Default::default()
             };
-            writer.finish_video(video, None, &record)?;
+            writer.finish_video(video, self.continues, &record)?;
         }
         Ok(())
     }
@@ -80,7 +84,7 @@ pub(super) fn make(
                 return Ok(plan);
             }
             let (path, named) = match entry {
-                Ok(found) => found,
+                Ok((path, named)) => (path, named && !job.found),
                 Err(problem) => {
                     plan.problems.push(problem);
                     continue;
@@ -112,6 +116,7 @@ pub(super) fn make(
             match prober.probe(&path) {
                 Ok(info) => plan.videos.push(Video {
                     duration: info.duration,
+                    digest: content_digest(&path, stamp.size).ok(),
                     path,
                     stamp,
                     continues,
@@ -120,7 +125,10 @@ pub(super) fn make(
                 Err(e) if e.is_other_kind() && !named && !claims_video(&path) => plan.other += 1,
                 Err(e) => {
                     let reason = e.reason(&path);
-                    plan.problems.push(problem(path, reason, Some(stamp)));
+                    plan.problems.push(PathProblem {
+                        continues: continues.map(|(earlier, _)| earlier),
+                        ..problem(path, reason, Some(stamp))
+                    });
                 }
             }
         }
@@ -168,6 +176,7 @@ fn problem(path: PathBuf, reason: String, stamp: Option<FileStamp>) -> PathProbl
         path,
         reason,
         stamp,
+        continues: None,
     }
 }
 

@@ -46,6 +46,8 @@ pub struct ReadReport {
     pub largest_gap: f64,
     /// Stretches longer than the sampling allows in which no frame was sampled.
     pub gaps: Vec<(f64, f64)>,
+    /// Its decoder was lost, or out of time: what ended the reading may not be the file.
+    pub lost: bool,
     /// Display size of the sampled frames.
     pub width: u32,
     pub height: u32,
@@ -63,6 +65,7 @@ impl ReadReport {
             read_to: 0.0,
             largest_gap: 0.0,
             gaps: Vec::new(),
+            lost: false,
             width: 0,
             height: 0,
         }
@@ -98,6 +101,7 @@ impl ReadReport {
     /// Reading broke off; `promised` is how long the container says the file goes on.
     pub(super) fn lose(&mut self, reason: &str, promised: Option<f64>) {
         self.ending = Ending::Early(reason.into());
+        self.lost = true;
         self.lost_frames += 1;
         self.fault(self.read_to);
         let end = promised.unwrap_or(self.read_to);

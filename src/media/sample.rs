@@ -375,13 +375,15 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         }
         if let Some(last) = self.last {
             let end = self.report.read_to.max(self.stream_to);
-            // What the container promised and did not give was not seen either.
-            let promised = self.source.info().duration;
-            let end = match &self.report.ending {
-                Ending::Early(_) => end.max(promised.unwrap_or(0.0)),
-                _ => end,
-            };
             self.report.unseen(last.seconds(), end, self.allowed_gap);
+            // What the container promised and did not give was not seen either, however rarely
+            // frames were wanted.
+            if let (Ending::Early(_), Some(promised)) =
+                (&self.report.ending, self.source.info().duration)
+            {
+                let seen_to = self.report.gaps.last().map_or(0.0, |(_, to)| *to).max(end);
+                self.report.unseen(seen_to, promised, 0.0);
+            }
         }
         let gap = self.report.largest_gap;
         let damaged = self.report.decode_errors() > 0 && gap > self.allowed_gap + CUT_SHORT_SECONDS;

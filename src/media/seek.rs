@@ -9,19 +9,23 @@ use ffmpeg_next as ff;
 use crate::types::Pixels;
 
 use super::upright::Upright;
-use super::{MediaError, Source};
+use super::{Choice, MediaError, Source};
 
 /// Room for times printed with three decimals, rounded down.
 const ROUNDING: f64 = 0.0011;
 
-/// Decodes the frame shown at `seconds` from the start of the video.
+/// Decodes the frame of a video stream (see [`Choice`]) shown at `seconds` from the start of the video.
 ///
 /// # Errors
 /// [`MediaError::PastEnd`] where the video has ended by then.
-pub fn frame_at(path: &Path, seconds: f64) -> Result<Pixels, MediaError> {
+pub fn frame_at(path: &Path, stream: Option<usize>, seconds: f64) -> Result<Pixels, MediaError> {
     let mut from_start = false;
     loop {
-        let mut source = Source::open(path, &Arc::new(AtomicBool::new(false)))?;
+        let choice = Choice {
+            stream,
+            ..Choice::default()
+        };
+        let mut source = Source::open_with(path, &Arc::new(AtomicBool::new(false)), choice)?;
         if !from_start {
             let target = source.clock.seek_target(seconds);
             // A file that cannot be seeked in is read from its start.

@@ -82,7 +82,7 @@ fn graph(shape: &Shape, longest: u32) -> Result<ff::filter::Graph, ff::Error> {
     // Samples lie too far apart for a filter that looks at neighbours: one field is shown.
     let field = if shape.interlaced { "field=top," } else { "" };
     let spec = format!(
-        "{field}scale=w={width}:h={height}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24{}",
+        "{field}scale=w={width}:h={height}:flags=bicubic,format=rgb24{}",
         shape.turn.filters()
     );
     filters(shape.format, shape.width, shape.height, &spec)

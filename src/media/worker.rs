@@ -58,6 +58,8 @@ pub struct Worker {
     stream: Option<usize>,
     stop: Arc<AtomicBool>,
     running: Option<Running>,
+    /// When the file being read has had its time.
+    deadline: Option<Instant>,
 }
 
 struct Running {
@@ -80,6 +82,7 @@ impl Worker {
             stream,
             stop,
             running: None,
+            deadline: None,
         }
     }
 
@@ -117,7 +120,6 @@ impl Worker {
             let info = source.info().clone();
             return Ok((info, sample(source, sampling, from, threads, emit)?));
         }
-        let begun = Instant::now();
         let task = Task::Sample {
             sampling,
             from,
@@ -130,15 +132,14 @@ impl Worker {
         };
         let mut seen = ReadReport::empty();
         loop {
-            let too_long = self.limits.whole.is_some_and(|most| begun.elapsed() > most);
-            let next = match too_long {
-                true => Err(self.lost(path, "took longer than a file may take")),
-                false => self.next(path),
-            };
-            let error = match next {
+            let error = match self.next(path) {
                 Ok(Message::Frame(frame)) => {
                     seen.count(&frame);
-                    if emit(frame).is_break() {
+                    let handed = Instant::now();
+                    let done = emit(frame);
+                    // What others take is not the file's.
+                    self.deadline = self.deadline.map(|d| d + handed.elapsed());
+                    if done.is_break() {
                         self.kill();
                         seen.ending = Ending::Stopped;
                         return Ok((info, seen));
@@ -162,6 +163,7 @@ impl Worker {
     }
 
     fn ask(&mut self, path: &Path, task: Task) -> Result<Message, MediaError> {
+        self.deadline = self.limits.whole.map(|whole| Instant::now() + whole);
         let request = Request {
             path: path.as_os_str().as_bytes().to_vec(),
             task,
@@ -191,6 +193,9 @@ impl Worker {
             if self.stop.load(Ordering::Relaxed) {
                 self.kill();
                 return Err(MediaError::Stopped { path: path.into() });
+            }
+            if self.deadline.is_some_and(|d| Instant::now() > d) {
+                return Err(self.lost(path, "took longer than a file may take"));
             }
             let Some(running) = &self.running else {
                 return Err(self.lost(path, "is gone"));

@@ -85,6 +85,7 @@ mod tests {
     #[test]
     fn a_hit_must_lie_in_the_file_and_the_interval() {
         let hit = |rank, video: &str, time| Hit {
+            stream: None,
             rank,
             score: 0.5,
             confidence: None,

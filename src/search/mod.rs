@@ -94,6 +94,7 @@ pub fn query(
             score: rounded(moment.best.score, 4),
             confidence: None,
             video: video.path,
+            stream: video.stream,
             time,
             timecode: timecode(time),
             start: rounded(moment.start, 3).min(time),

@@ -113,16 +113,24 @@ impl Scope {
         self.after.is_some() || self.before.is_some() || self.between.is_some()
     }
 
+    /// Whether a video would be looked in, but for its time, which is not known.
+    pub fn lacks_time(&self, video: &VideoRow) -> bool {
+        self.is_timed() && video.recorded_ms.is_none() && self.names(video)
+    }
+
     /// Whether any of a video can be in scope.
     pub fn contains(&self, video: &VideoRow) -> bool {
+        let in_time = || video.recorded_ms.is_some_and(|r| self.overlaps(r, video));
+        self.names(video) && (!self.is_timed() || in_time())
+    }
+
+    fn names(&self, video: &VideoRow) -> bool {
         let path = |globs: &GlobSet| {
             let name = video.video.file_name();
             globs.is_match(&video.video) || name.is_some_and(|n| globs.is_match(n))
         };
         let camera = |globs: &GlobSet| video.camera.as_ref().is_some_and(|c| globs.is_match(c));
-        self.paths.as_ref().is_none_or(path)
-            && self.cameras.as_ref().is_none_or(camera)
-            && (!self.is_timed() || video.recorded_ms.is_some_and(|r| self.overlaps(r, video)))
+        self.paths.as_ref().is_none_or(path) && self.cameras.as_ref().is_none_or(camera)
     }
 
     fn overlaps(&self, recorded: i64, video: &VideoRow) -> bool {
@@ -150,7 +158,13 @@ impl Scope {
                 true => from <= t && t < to,
                 false => from <= t || t < to,
             };
-            [start, end].into_iter().filter_map(of_day).any(holds)
+            // Of a long moment also where the span begins inside it.
+            let covers = match (of_day(start), of_day(end)) {
+                (Some(a), Some(b)) if a <= b => a <= from && from <= b,
+                (Some(a), Some(b)) => a <= from || from <= b,
+                _ => false,
+            };
+            covers || [start, end].into_iter().filter_map(of_day).any(holds)
         };
         self.after.is_none_or(|a| end >= a)
             && self.before.is_none_or(|b| start < b)
@@ -226,6 +240,8 @@ mod tests {
         assert!(holds(berlin().between("22:00..06:00"), 0.0));
         assert!(holds(berlin().between("22:00..06:00"), 3600.0));
         assert!(!holds(berlin().between("22:00..06:00"), 7.0 * 3600.0));
+        let whole = berlin().between("00:00..00:01").unwrap();
+        assert!(whole.holds(recorded, 0.0, 300.0) && !whole.holds(recorded, 100.0, 300.0));
         assert!(holds(berlin().between("00:00..01:00"), 10.0));
         assert!(!holds(berlin().between("00:00..01:00"), 0.0));
         assert!(holds(berlin().recorded(Some("2024-05-02"), None), 10.0));

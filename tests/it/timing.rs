@@ -19,7 +19,7 @@ fn assert_exact(path: &Path, what: &str) {
     );
     assert_eq!(report.decode_errors(), 0, "{what}");
     for (seconds, pixels) in frames.iter().step_by(2) {
-        let again = frame_at(path, *seconds).unwrap();
+        let again = frame_at(path, None, *seconds).unwrap();
         assert_eq!(
             number(&again),
             number(pixels),
@@ -176,8 +176,8 @@ fn a_stream_of_keyframes_is_thinned() {
 fn a_time_past_the_end_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = h264(dir.path(), "short.mp4", 2, 25);
-    assert_eq!(number(&frame_at(&path, 1.97).unwrap()), 49);
-    let e = frame_at(&path, 9.0).unwrap_err().to_string();
+    assert_eq!(number(&frame_at(&path, None, 1.97).unwrap()), 49);
+    let e = frame_at(&path, None, 9.0).unwrap_err().to_string();
     assert!(e.contains("ends at 2.000 s"), "{e}");
 }
 

@@ -171,14 +171,17 @@ impl Hub {
             .with_user_agent("vsearch", env!("CARGO_PKG_VERSION"))
             .build()
             .map_err(|e| self.error(e, &shown, ""))?;
-        let remote = api.repo(repo(&repository));
-        let info = self.trying(report, || {
-            remote.info().map_err(|e| self.error(e, &shown, ""))
-        })?;
+        let asked = api.repo(repo(&repository));
+        let list = || asked.info().map_err(|e| self.error(e, &shown, ""));
+        let info = self.trying(report, list)?;
+        // All files of one commit, whatever is pushed meanwhile.
+        let pinned = Repository::of(&format!("{shown}@{}", info.sha));
+        let pinned = pinned.unwrap_or_else(|| repository.clone());
+        let remote = api.repo(repo(&pinned));
         let there: Vec<&str> = info.siblings.iter().map(|s| s.rfilename.as_str()).collect();
         let mut staged = Vec::new();
         for file in wanted(&there, &shown)? {
-            let fetch = || self.fetch(&remote, &repository, file, &staging, report);
+            let fetch = || self.fetch(&remote, &pinned, file, &staging, report);
             staged.push((file, self.trying(report, fetch)?));
         }
         self.install(&repository, &staging, &staged)
