@@ -257,7 +257,10 @@ fn a_large_frame_is_made_smaller_for_sampling_only() {
         "-f lavfi -i testsrc2=s=3840x2160:r=1:d=1 -c:v mjpeg {}",
         &path,
     );
-    let (sampled, whole) = (first(&path), vsearch::media::frame_at(&path, None, 0.0).unwrap());
+    let (sampled, whole) = (
+        first(&path),
+        vsearch::media::frame_at(&path, None, 0.0).unwrap(),
+    );
     assert_eq!((sampled.width(), sampled.height()), (1920, 1080));
     assert_eq!((whole.width(), whole.height()), (3840, 2160));
 }

@@ -387,3 +387,66 @@ fn a_librarys_times_can_be_verified() {
     assert_eq!(code, 1, "{out}");
     assert!(said.contains("differs: "), "{said}");
 }
+
+#[test]
+fn an_attempt_that_fails_leaves_what_is_known() {
+    let v = Vsearch::new();
+    h264(&v.footage(), "a.mp4", 4, 25);
+    v.run(&["index", "footage"]);
+    let before = v.rows("vectors");
+    let (code, _, said) = v.run(&["index", "footage", "--every", "1", "--decode-pixels", "100"]);
+    assert_eq!(code, 1, "{said}");
+    assert_eq!(v.rows("vectors"), before);
+    let status = v.json(&["status", "--json"]);
+    assert!(status[0]["error"].is_null(), "{}", status[0]);
+    assert_eq!(v.run(&["query", "grey"]).0, 0);
+}
+
+#[test]
+fn a_file_that_grew_without_a_frame_is_current_again() {
+    let v = Vsearch::new();
+    let codec = "-c:v libx264 -preset ultrafast -g 25 -f mpegts";
+    let file = crate::clips::clip(&v.footage(), "a.ts", 6, codec);
+    v.run(&["index", "footage"]);
+    let mut bytes = std::fs::read(&file).unwrap();
+    // Null packets (ISO/IEC 13818-1, 2.4.3.3), as a recorder fills with.
+    for _ in 0..500 {
+        bytes.extend([0x47, 0x1f, 0xff, 0x10]);
+        bytes.extend([0xff; 184]);
+    }
+    std::fs::write(&file, bytes).unwrap();
+    let (code, _, said) = v.run(&["index", "footage"]);
+    assert_eq!(code, 0, "{said}");
+    let (code, _, said) = v.run(&["index", "footage"]);
+    assert!(
+        code == 0 && said.contains("1 video already indexed"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_watched_folder_may_hold_other_files_and_the_library() {
+    let v = Vsearch::new();
+    h264(&v.footage(), "first.mp4", 2, 25);
+    let child = v
+        .command(&[
+            "watch",
+            "footage",
+            "--settle",
+            "0.3",
+            "--library",
+            "footage/library",
+        ])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    std::fs::write(v.footage().join("notes.txt"), "no video").unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    signal("-INT", child.id());
+    let out = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(!said.contains("failed"), "{said}");
+    // The first run, and one for the note.
+    assert_eq!(said.matches("library: ").count(), 2, "{said}");
+}
