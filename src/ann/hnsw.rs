@@ -71,7 +71,12 @@ impl Graph {
     pub fn insert(&mut self, vectors: &[(VectorId, Vec<f32>)]) {
         let items: Vec<(&Vec<f32>, usize)> =
             vectors.iter().map(|(id, v)| (v, id.0 as usize)).collect();
-        self.hnsw.parallel_insert(&items);
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        // A pool of its own: the global one may have been told to keep to one thread.
+        match rayon::ThreadPoolBuilder::new().num_threads(cores).build() {
+            Ok(pool) => pool.install(|| self.hnsw.parallel_insert(&items)),
+            Err(_) => self.hnsw.parallel_insert(&items),
+        }
         let newest = vectors.iter().map(|(id, _)| id.0).max();
         self.last_id = self.last_id.max(newest.unwrap_or(0));
     }

@@ -42,10 +42,32 @@ use self::failure::Failure;
 /// Exit codes, as grep's: 0 found or done, 1 nothing found or not all done, 2 an error.
 pub fn run() -> ExitCode {
     let args = Args::parse();
+    with_single_threaded_products();
     match dispatch(args) {
         Ok(code) => code,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => failure.print(),
+    }
+}
+
+/// What candle reads before each matrix product: how many threads it may take.
+const PRODUCT_THREADS: &str = "RAYON_NUM_THREADS";
+
+/// Begins anew with candle told that a product takes one thread, as a worker has. Where it is not told
+/// it reads /proc/cpuinfo for each product, which costs a twentieth of embedding pictures and a fourth
+/// of sentences. A process cannot safely change its own environment.
+fn with_single_threaded_products() {
+    use std::os::unix::process::CommandExt;
+    if std::env::var_os(PRODUCT_THREADS).is_some() {
+        return;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        let mut again = std::process::Command::new(program);
+        // Comes back only where it fails; then it is only slower.
+        let _ = again
+            .args(std::env::args_os().skip(1))
+            .env(PRODUCT_THREADS, "1")
+            .exec();
     }
 }
 

@@ -34,7 +34,7 @@ use super::{Device, EmbedError, Embedder, Workers, get_or_load};
 use crate::types::{Embedding, Pixels};
 
 /// Pictures embedded at once on a CPU: few enough that activations stay in cache.
-const BATCH: usize = 8;
+const BATCH: usize = 10;
 /// On a GPU: enough to fill it.
 const GPU_BATCH: usize = 64;
 /// Workers of a GPU: while one computes there, the other prepares the next batch on the CPU.
