@@ -47,8 +47,6 @@ pub(super) struct QueryArgs {
     /// Print JSON Lines (see docs/formats.md)
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    scope: ScopeArgs,
     /// Model to query with: a name, or the folder of a CLIP model [default: the library's own]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -61,6 +59,8 @@ pub(super) struct QueryArgs {
     /// Show the hits' frames in the terminal (kitty, iTerm2 and sixel)
     #[arg(long, conflicts_with = "json")]
     show: bool,
+    #[command(flatten)]
+    scope: ScopeArgs,
 }
 
 pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure> {

@@ -32,10 +32,21 @@ pub fn canaries(embedder: &dyn Embedder) -> Result<Canaries, EmbedError> {
         e => e,
     };
     let pictures = [sky_over_field(), boards()];
-    let images = embedder.embed_images(&pictures).map_err(embedded)?;
-    let alone = embedder.embed_images(&pictures[1..]).map_err(embedded)?;
-    let texts = SENTENCES.map(|s| embedder.embed_text(s).map_err(embedded));
-    let texts = texts.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let see = || -> Result<_, EmbedError> {
+        let together = embedder.embed_images(&pictures)?;
+        Ok((together, embedder.embed_images(&pictures[1..])?))
+    };
+    let read = || -> Result<Vec<_>, EmbedError> {
+        SENTENCES.iter().map(|s| embedder.embed_text(s)).collect()
+    };
+    // Both sides of the model are opened by this, so at the same time.
+    let (seen, texts) = std::thread::scope(|scope| {
+        let reading = scope.spawn(read);
+        (see(), reading.join())
+    });
+    let (images, alone) = seen.map_err(embedded)?;
+    let texts = texts.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let texts = texts.map_err(embedded)?;
     if let Some(v) = images
         .iter()
         .chain(&texts)
