@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use vsearch::media::{Sampling, Source, sample};
+use vsearch::media::{Sampling, Source, Span, sample};
 
 fn main() {
     let mut args = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
@@ -28,7 +28,7 @@ fn main() {
     let mut bytes = 0;
     for file in args {
         let source = Source::open(Path::new(&file), &stop).expect("a video");
-        let report = sample(source, sampling, 0.0, threads, |frame| {
+        let report = sample(source, sampling, Span::WHOLE, threads, |frame| {
             bytes += frame.pixels.rgb().len();
             ControlFlow::Continue(())
         });

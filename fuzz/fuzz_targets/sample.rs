@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use libfuzzer_sys::fuzz_target;
-use media::{Sampling, Source, sample};
+use media::{Sampling, Source, Span, sample};
 
 /// Frames after which a file has shown what it can.
 const FRAMES: usize = 40;
@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     let mut frames = 0;
     let mut last = f64::NEG_INFINITY;
     if let Ok(source) = Source::open(&path, &stop) {
-        let report = sample(source, sampling, 0.0, 1, |frame| {
+        let report = sample(source, sampling, Span::WHOLE, 1, |frame| {
             frames += 1;
             assert!(frame.time.seconds() >= last, "samples go back in time");
             last = frame.time.seconds();

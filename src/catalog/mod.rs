@@ -91,7 +91,7 @@ impl Catalog {
             return Err(CatalogError::ReadOnly { dir: dir.into() });
         }
         db.pragma_update(None, "journal_mode", "WAL")
-            .and_then(|()| db.pragma_update(None, "synchronous", "NORMAL"))
+            .and_then(|()| db.pragma_update(None, "synchronous", "FULL"))
             .map_err(|e| opening(dir, e))?;
         let migrated = Migrations::from_slice(MIGRATIONS).to_latest(&mut db);
         migrated.map_err(|cause| match cause {

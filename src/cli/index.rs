@@ -29,7 +29,7 @@ use crate::media::Sampling;
 Which frames are looked at:
   (default)     keyframes, and frames between them so that no gap exceeds 2 s; what is visible
                 for less than that may be missed
-  --every N     one frame every N seconds; decodes everything
+  --every N     one frame every N seconds; decodes what leads up to each
   --scenes      the first frame after each cut, and one every 10 s; decodes everything; for edited
                 video, and blind to what comes and goes within a scene
   --keyframes   keyframes only: the cheapest, and blind to all that comes and goes between two

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::output::{json_line, print, shown};
 use super::stop::on_interrupt;
 use crate::embed::{Embedder, Templates, load_picture};
-use crate::media::{Ending, Sampling, Source, sample};
+use crate::media::{Ending, Sampling, Source, Span, sample};
 use crate::types::{Embedding, Pixels, Timestamp};
 
 /// Say which of some labels a picture or each sampled frame of a video shows
@@ -134,7 +134,7 @@ impl Judge<'_> {
         };
         let source = Source::open(&self.args.file, &stop).map_err(Failure::new)?;
         let mut failed = None;
-        let report = sample(source, sampling, 0.0, 1, |frame| {
+        let report = sample(source, sampling, Span::WHOLE, 1, |frame| {
             match self.print(frame.pixels, Some(frame.time)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(e) => {

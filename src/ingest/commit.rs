@@ -30,13 +30,15 @@ pub(super) enum Message<'v> {
     Read(ReadEnd<'v>),
 }
 
-/// A decoder's last word on a file. Its moments may still be on their way.
+/// A decoder's last word on a stretch of a file. Its moments may still be on their way.
 pub(super) struct ReadEnd<'v> {
     pub(super) video: &'v Video,
+    /// Which of the video's spans.
+    pub(super) part: usize,
     /// The earlier reading that this one continued.
     pub(super) continues: Option<VideoId>,
     pub(super) moments: usize,
-    pub(super) result: Result<(VideoInfo, ReadReport), Unread>,
+    pub(super) result: Read,
 }
 
 /// Why a file gave no report.
@@ -52,7 +54,7 @@ struct InFlight<'v> {
     received: usize,
     seconds: f64,
     embed_error: Option<String>,
-    end: Option<ReadEnd<'v>>,
+    ends: Vec<ReadEnd<'v>>,
 }
 
 pub(super) struct Committer<'a, 'v> {
@@ -140,7 +142,8 @@ impl<'a, 'v> Committer<'a, 'v> {
             }
             Message::Read(end) => {
                 let video = end.video;
-                self.in_flight.entry(&video.path).or_default().end = Some(end);
+                let file = self.in_flight.entry(&video.path).or_default();
+                file.ends.push(end);
                 video
             }
         };
@@ -171,25 +174,25 @@ impl<'a, 'v> Committer<'a, 'v> {
         Ok(())
     }
 
-    /// Closes a file once its decoder is done and all its moments have come.
+    /// Closes a file once all of it is read and all its moments have come.
     fn finish_if_whole(&mut self, video: &'v Video) -> Result<(), IngestError> {
-        let whole = self
-            .in_flight
-            .get(video.path.as_path())
-            .is_some_and(|f| f.end.as_ref().is_some_and(|end| end.moments == f.received));
-        if !whole {
+        let whole = |f: &InFlight| {
+            let sent: usize = f.ends.iter().map(|end| end.moments).sum();
+            f.ends.len() == video.spans.len() && sent == f.received
+        };
+        let path = video.path.as_path();
+        if !self.in_flight.get(path).is_some_and(whole) {
             return Ok(());
         }
-        let Some(file) = self.in_flight.remove(video.path.as_path()) else {
+        let Some(file) = self.in_flight.remove(path) else {
             return Ok(());
         };
-        let Some(end) = file.end else {
-            return Ok(());
-        };
+        let continues = file.ends.iter().find_map(|end| end.continues);
+        let result = join(video, file.ends);
         self.flush()?;
-        let info = end.result.as_ref().ok().map(|(info, _)| info);
+        let info = result.as_ref().ok().map(|(info, _)| info);
         let recorded = self.job.names.read(&video.path, info, video.stamp);
-        let (outcome, mut record) = judge(end.result, file.embed_error);
+        let (outcome, mut record) = judge(result, file.embed_error);
         record.recorded = recorded;
         record.digest = video.digest.clone();
         record.stream = self.job.stream;
@@ -200,7 +203,7 @@ impl<'a, 'v> Committer<'a, 'v> {
                     .writer
                     .begin_video(&video.path, video.stamp, &self.sampling)?,
             };
-            self.writer.finish_video(row, end.continues, &record)?;
+            self.writer.finish_video(row, continues, &record)?;
         }
         match outcome {
             Outcome::Indexed { .. } => self.summary.indexed += 1,
@@ -217,11 +220,39 @@ impl<'a, 'v> Committer<'a, 'v> {
     }
 }
 
+type Read = Result<(VideoInfo, ReadReport), Unread>;
+
+/// What the stretches of a file came to together. One that failed is a stretch not seen.
+fn join(video: &Video, mut ends: Vec<ReadEnd>) -> Read {
+    ends.sort_by_key(|end| end.part);
+    let mut whole: Read = Err(Unread::Stopped);
+    for (n, end) in ends.into_iter().enumerate() {
+        whole = match (whole, end.result) {
+            (_, first) if n == 0 => first,
+            (_, Err(Unread::Stopped)) | (Err(Unread::Stopped), _) => return Err(Unread::Stopped),
+            (Ok((info, mut report)), Ok((_, next))) => {
+                report.join(next);
+                Ok((info, report))
+            }
+            (Ok((info, mut report)), Err(Unread::Failed(reason))) => {
+                let span = video.spans[end.part];
+                report.lose(&reason, span.to.or(video.duration));
+                Ok((info, report))
+            }
+            (Err(failed), Ok((info, mut report))) => {
+                if let Unread::Failed(reason) = failed {
+                    report.missed(&reason, video.spans[end.part].from);
+                }
+                Ok((info, report))
+            }
+            (Err(failed), Err(_)) => Err(failed),
+        };
+    }
+    whole
+}
+
 /// What a file came to, and what the catalogue keeps of it.
-fn judge(
-    result: Result<(VideoInfo, ReadReport), Unread>,
-    embed_error: Option<String>,
-) -> (Outcome, VideoRecord) {
+fn judge(result: Read, embed_error: Option<String>) -> (Outcome, VideoRecord) {
     let (info, report) = match result {
         Ok(read) => read,
         Err(Unread::Stopped) => return (Outcome::Stopped, VideoRecord::default()),

@@ -170,9 +170,6 @@ pub fn run(
     report: &(dyn Fn(Event) + Sync),
 ) -> Result<Summary, IngestError> {
     let plan = plan::make(job, writer, stop, report)?;
-    if !plan.videos.is_empty() {
-        self_test(embedder, writer)?;
-    }
     let mut summary = Summary {
         current: plan.current,
         other: plan.other,

@@ -12,10 +12,10 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::commit::{Committer, Message, ReadEnd, Unread};
 use super::fold::{Folder, Moment};
 use super::plan::Video;
-use super::{Event, IngestError, Job, Summary};
+use super::{Event, IngestError, Job, Summary, self_test};
 use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::Writer;
-use crate::media::{MediaError, ReadReport, VideoInfo, Worker};
+use crate::media::{Ending, MediaError, ReadReport, Span, VideoInfo, Worker};
 use crate::types::Pixels;
 
 /// Moments waiting for a worker, for each worker: enough that none waits for a decoder, few
@@ -35,7 +35,11 @@ pub(super) fn run(
     summary: &mut Summary,
 ) -> Result<(), IngestError> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let decoders = cores.min(videos.len());
+    let parts: Vec<(&Video, usize)> = videos
+        .iter()
+        .flat_map(|v| (0..v.spans.len()).map(move |part| (v, part)))
+        .collect();
+    let decoders = cores.min(parts.len());
     // One more than it has cores, as FFmpeg itself does: one waits while the others decode.
     let decoder_threads = cores / decoders + usize::from(decoders < cores);
     let next = AtomicUsize::new(0);
@@ -47,7 +51,7 @@ pub(super) fn run(
     thread::scope(|scope| {
         for n in 0..decoders {
             let (to_workers, to_committer) = (to_workers.clone(), to_committer.clone());
-            let next = &next;
+            let (next, parts) = (&next, &parts);
             let work = move || {
                 let mut decoder = Decoder {
                     job,
@@ -55,10 +59,10 @@ pub(super) fn run(
                     worker: Worker::new(job.decoder.clone(), job.limits, job.stream, stop.clone()),
                     to_workers: &to_workers,
                 };
-                while let Some(video) = videos.get(next.fetch_add(1, Ordering::Relaxed))
+                while let Some((video, part)) = parts.get(next.fetch_add(1, Ordering::Relaxed))
                     && !stop.load(Ordering::Relaxed)
                 {
-                    let end = decoder.read(video);
+                    let end = decoder.read(video, *part);
                     if to_committer.send(Message::Read(end)).is_err() {
                         return;
                     }
@@ -66,6 +70,8 @@ pub(super) fn run(
             };
             spawn(scope, format!("decode-{n}"), work)?;
         }
+        // Meanwhile the decoders fill their channel. On failure it closes, and they come home.
+        self_test(embedder, writer)?;
         for n in 0..workers.count {
             let (moments, to_committer) = (moments.clone(), to_committer.clone());
             let work = move || {
@@ -108,19 +114,24 @@ struct Decoder<'a, 'v> {
 }
 
 impl<'v> Decoder<'_, 'v> {
-    /// Reads one video to its end; whatever goes wrong is its own.
-    fn read(&mut self, video: &'v Video) -> ReadEnd<'v> {
+    /// Reads one stretch of a video to its end; whatever goes wrong is its own.
+    fn read(&mut self, video: &'v Video, part: usize) -> ReadEnd<'v> {
         let mut sent = 0;
         let mut continues = video.continues;
-        let mut attempt = |from: f64| {
-            let read = AssertUnwindSafe(|| self.send_moments(video, from, &mut sent));
+        let mut attempt = |span: Span| {
+            let read = AssertUnwindSafe(|| self.send_moments(video, span, &mut sent));
             catch_unwind(read)
         };
-        let mut read = attempt(continues.map_or(0.0, |(_, read_to)| read_to));
+        let mut read = attempt(video.spans[part]);
+        let nothing = match &read {
+            Ok(Ok((_, report))) => report.frames == 0 && report.ending != Ending::Stopped,
+            Ok(Err(unread)) => matches!(unread, Unread::Failed(_)),
+            Err(_) => false,
+        };
         // Grown without a frame, or with a clock that began anew: only the whole file tells.
-        if continues.is_some() && matches!(read, Ok(Err(Unread::Failed(_)))) {
+        if continues.is_some() && nothing {
             continues = None;
-            read = attempt(0.0);
+            read = attempt(Span::WHOLE);
         }
         let result = read.unwrap_or_else(|panic| {
             Err(Unread::Failed(format!(
@@ -130,6 +141,7 @@ impl<'v> Decoder<'_, 'v> {
         });
         ReadEnd {
             video,
+            part,
             continues: continues.map(|(earlier, _)| earlier),
             moments: sent,
             result,
@@ -139,7 +151,7 @@ impl<'v> Decoder<'_, 'v> {
     fn send_moments(
         &mut self,
         video: &'v Video,
-        from: f64,
+        span: Span,
         sent: &mut usize,
     ) -> Result<(VideoInfo, ReadReport), Unread> {
         let mut folder = Folder::new(self.job.fold);
@@ -154,7 +166,7 @@ impl<'v> Decoder<'_, 'v> {
         let (path, sampling) = (&video.path, self.job.sampling);
         let read = self
             .worker
-            .sample(path, sampling, from, self.threads, |frame| {
+            .sample(path, sampling, span, self.threads, |frame| {
                 folder
                     .push(frame)
                     .map_or(ControlFlow::Continue(()), &mut send)

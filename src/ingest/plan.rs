@@ -1,15 +1,17 @@
 //! Which files to read: walk, recognise by probing, leave out what is known and unchanged.
 
 use std::collections::HashSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use walkdir::WalkDir;
 
 use super::{Event, IngestError, Job};
 use crate::index::{FileStamp, Known, VideoRecord, Writer, content_digest};
-use crate::media::{MediaError, Worker};
+use crate::media::{MediaError, Sampling, Span, Worker};
 use crate::types::VideoId;
 
 /// Names that promise a video: where one is none, it is said and not passed over.
@@ -18,12 +20,21 @@ const VIDEO_EXTENSIONS: &[&str] = &[
     "mpeg", "mpg", "mts", "mxf", "ogv", "ts", "vob", "webm", "wmv",
 ];
 
+/// Containers that keep an index of their keyframes, by FFmpeg's names.
+const SEEKABLE: &[&str] = &["mov,", "matroska,"];
+/// Shortest stretch, in seconds, that is worth a decoder of its own.
+const SPAN_AT_LEAST: f64 = 60.0;
+
 /// A video to read.
 pub(super) struct Video {
     pub(super) path: PathBuf,
     pub(super) stamp: FileStamp,
     /// Seconds, as its container claims.
     pub(super) duration: Option<f64>,
+    /// Stretches of it that are read side by side; one where it is read from end to end.
+    pub(super) spans: Vec<Span>,
+    /// Its container keeps an index of its keyframes.
+    seekable: bool,
     /// An earlier reading that this one continues, and how far it went, in seconds: the file has
     /// only grown since.
     pub(super) continues: Option<(VideoId, f64)>,
@@ -115,7 +126,9 @@ pub(super) fn make(
             }
             match prober.probe(&path) {
                 Ok(info) => plan.videos.push(Video {
+                    spans: vec![Span::from(continues.map_or(0.0, |(_, read_to)| read_to))],
                     duration: info.duration,
+                    seekable: SEEKABLE.iter().any(|s| info.container.starts_with(s)),
                     digest: content_digest(&path, stamp.size).ok(),
                     path,
                     stamp,
@@ -133,12 +146,40 @@ pub(super) fn make(
             }
         }
     }
+    divide(&mut plan.videos, job.sampling);
     report(Event::Planned {
         videos: plan.videos.len(),
         current: plan.current,
         seconds: plan.videos.iter().filter_map(|v| v.duration).sum(),
     });
     Ok(plan)
+}
+
+/// Where there are fewer videos than cores, divides long ones among those left over.
+fn divide(videos: &mut [Video], sampling: Sampling) {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = cores / videos.len().max(1);
+    for video in videos {
+        let whole = video.duration.unwrap_or(0.0);
+        let count = ((whole / SPAN_AT_LEAST) as usize).min(share);
+        // Where a scene begins is told by what came before.
+        let apart = video.seekable && !matches!(sampling, Sampling::Scenes { .. });
+        if count < 2 || video.continues.is_some() || !apart {
+            continue;
+        }
+        // On whole multiples, so that each stretch goes on with the seconds of the one before.
+        let step = match sampling {
+            Sampling::Every { seconds } => seconds,
+            _ => 1.0,
+        };
+        let edge = |n: usize| (whole * n as f64 / count as f64 / step).round() * step;
+        let spans = (0..count).map(|n| Span {
+            from: edge(n),
+            to: (n + 1 < count).then(|| edge(n + 1)),
+        });
+        video.spans = spans.collect();
+        video.spans.retain(|s| s.to.is_none_or(|to| to > s.from));
+    }
 }
 
 /// Every file under `root` by its real path, with whether it was named itself. Links are

@@ -17,6 +17,12 @@ const MAX_HELD: usize = 1_000;
 /// Bytes held at most.
 const MAX_HELD_BYTES: usize = 64 << 20;
 
+/// Seconds from the latest packet to the next: back by reordered frames, on by a still scene.
+const ORDERLY: std::ops::RangeInclusive<f64> = -1.0..=30.0;
+
+/// Seconds by which a frame may miss the second it is wanted for: rounding of time bases.
+const SLACK: f64 = 1e-3;
+
 /// What the decoder is to do next.
 pub(super) enum Step {
     Decode(Packet),
@@ -31,6 +37,8 @@ pub(super) enum Want {
     Everything,
     /// Only keyframes, no two closer than `spacing` seconds.
     Keyframes { spacing: f64 },
+    /// GOPs shown when a multiple of `seconds` after the first sample has passed.
+    Every { seconds: f64 },
     /// Keyframes no closer than `spacing`, and whole GOPs where they lie further apart than
     /// `max_gap` seconds.
     GapFilled { spacing: f64, max_gap: f64 },
@@ -45,6 +53,13 @@ pub(super) struct Gate {
     last_key: Option<Timestamp>,
     ready: VecDeque<Step>,
     held_bytes: usize,
+    /// Of the first sample, where every so many seconds one is wanted.
+    first: Option<Timestamp>,
+    /// Latest time of a packet: of all, and of those before the held GOP.
+    latest: Option<Timestamp>,
+    before_gop: Option<Timestamp>,
+    /// Something was decoded since the last flush for a GOP left out.
+    sent: bool,
 }
 
 impl Gate {
@@ -57,7 +72,16 @@ impl Gate {
             last_key: None,
             ready: VecDeque::new(),
             held_bytes: 0,
+            first: None,
+            latest: None,
+            before_gop: None,
+            sent: true,
         }
+    }
+
+    /// A frame was sampled. Until the first one, everything is decoded.
+    pub(super) fn sampled(&mut self, time: Timestamp) {
+        self.first.get_or_insert(time);
     }
 
     /// Takes the next packet of the stream, in decoding order; `time` is `None` where unknown.
@@ -72,6 +96,28 @@ impl Gate {
                     self.last_key = time.or(self.last_key);
                     self.ready.extend([Step::Decode(packet), Step::Flush]);
                 }
+            }
+            Want::Every { .. } if self.jumps(time) => {
+                // What is wanted when is told by a clock that has no such jumps.
+                self.open_for_good();
+                self.ready.push_back(Step::Decode(packet));
+            }
+            Want::Every { seconds } => {
+                if packet.is_key() {
+                    // Held still: no wanted second has passed in it.
+                    self.drop_held();
+                    self.open = self.first.is_none();
+                    self.before_gop = self.latest;
+                }
+                if self.open {
+                    self.ready.push_back(Step::Decode(packet));
+                } else {
+                    self.hold(time, packet);
+                    if self.wanted_by(time, seconds) || self.is_full() {
+                        self.release();
+                    }
+                }
+                self.latest = self.latest.max(time);
             }
             Want::GapFilled { spacing, max_gap } => {
                 if packet.is_key() {
@@ -92,7 +138,10 @@ impl Gate {
 
     /// No more packets will come.
     pub(super) fn finish(&mut self) {
-        self.release();
+        match self.want {
+            Want::Every { .. } => self.drop_held(),
+            _ => self.release(),
+        }
     }
 
     /// What to decode next.
@@ -133,7 +182,36 @@ impl Gate {
         }
     }
 
+    /// Whether a multiple of `seconds` falls between what came before the held GOP and `time`.
+    fn wanted_by(&self, time: Option<Timestamp>, seconds: f64) -> bool {
+        let (Some(first), Some(before), Some(time)) = (self.first, self.before_gop, time) else {
+            return true;
+        };
+        let passed = |t: Timestamp, slack: f64| ((t.since(first) + slack) / seconds).floor();
+        passed(time, SLACK) > passed(before, -SLACK)
+    }
+
+    /// Whether a packet's time follows from no order of frames.
+    fn jumps(&self, time: Option<Timestamp>) -> bool {
+        let since = time.zip(self.latest).map(|(t, l)| t.since(l));
+        since.is_some_and(|s| !ORDERLY.contains(&s))
+    }
+
+    /// Leaves the held GOP out. What the decoder still holds of earlier ones comes first, and what
+    /// comes next must not lean on it.
+    fn drop_held(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        self.held.clear();
+        self.held_bytes = 0;
+        if std::mem::take(&mut self.sent) {
+            self.ready.push_back(Step::Flush);
+        }
+    }
+
     fn release(&mut self) {
+        self.sent |= !self.held.is_empty();
         if let Some((time, _)) = self.held.first() {
             self.last_key = time.or(self.last_key);
         }
@@ -143,10 +221,13 @@ impl Gate {
         self.open = true;
     }
 
+    fn is_full(&self) -> bool {
+        self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES
+    }
+
     fn held_reaches(&self, time: Option<Timestamp>, max_gap: f64) -> bool {
-        let full = self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES;
         match (self.held.first().and_then(|(t, _)| *t), time) {
-            (Some(key), Some(now)) if !full => {
+            (Some(key), Some(now)) if !self.is_full() => {
                 now.since(self.last_key.filter(|l| *l <= key).unwrap_or(key)) > max_gap
             }
             _ => true,
@@ -217,6 +298,48 @@ mod tests {
     #[test]
     fn a_stream_without_keyframes_is_decoded() {
         assert_eq!(through(FILLED, &[], 5), [0, 1, 2, 3, 4]);
+    }
+
+    /// Which packets come through once a first sample at `first` is known, 10 packets a second.
+    fn through_every(seconds: f64, keys: &[i64], count: i64) -> (Vec<i64>, usize) {
+        let mut gate = Gate::new(Want::Every { seconds });
+        let base = TimeBase::new(1, 10).unwrap();
+        let (mut out, mut flushes) = (Vec::new(), 0);
+        for i in 0..count {
+            let mut packet = Packet::new(1);
+            packet.set_pts(Some(i));
+            if keys.contains(&i) {
+                packet.set_flags(Flags::KEY);
+            }
+            gate.push(Some(Timestamp::new(i, base)), packet);
+            if i + 1 == count {
+                gate.finish();
+            }
+            while let Some(step) = gate.pop() {
+                match step {
+                    Step::Decode(packet) => out.extend(packet.pts()),
+                    Step::Flush => flushes += 1,
+                }
+            }
+            gate.sampled(Timestamp::new(0, base));
+        }
+        (out, flushes)
+    }
+
+    #[test]
+    fn gops_without_a_wanted_second_are_left_out() {
+        let keys: Vec<i64> = (0..60).map(|i| i * 10).collect();
+        let (got, flushes) = through_every(20.0, &keys, 450);
+        // The first GOP, and those that hold 20 s and 40 s.
+        let gops: Vec<i64> = got
+            .iter()
+            .filter(|p| *p % 10 == 0)
+            .map(|p| p / 10)
+            .collect();
+        assert_eq!(gops, [0, 20, 40], "{got:?}");
+        assert_eq!((got.len(), flushes), (30, 3));
+        let (all, _) = through_every(1.0, &keys, 450);
+        assert_eq!(all.len(), 450);
     }
 
     proptest! {

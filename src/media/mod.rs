@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use report::{Ending, ReadReport};
-pub use sample::{SampledFrame, Sampling, sample};
+pub use sample::{SampledFrame, Sampling, Span, sample};
 pub use seek::frame_at;
 pub use source::{Choice, Source, VideoInfo};
 pub use worker::{Limits, Worker, serve};

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::worker::exactly;
-use super::{Choice, MediaError, ReadReport, SampledFrame, Sampling, VideoInfo};
+use super::{Choice, MediaError, ReadReport, SampledFrame, Sampling, Span, VideoInfo};
 use crate::types::{Pixels, TimeBase, Timestamp};
 
 /// No frame is larger (16,384 pixels square); a longer message is none of ours.
@@ -25,10 +25,9 @@ pub(super) struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Task {
     Probe,
-    /// From so many seconds on.
     Sample {
         sampling: Sampling,
-        from: f64,
+        span: Span,
         threads: usize,
     },
 }

@@ -98,8 +98,36 @@ impl ReadReport {
         }
     }
 
+    /// Adds what the next stretch of the same file came to.
+    pub fn join(&mut self, next: ReadReport) {
+        self.frames += next.frames;
+        self.decoded += next.decoded;
+        self.lost_packets += next.lost_packets;
+        self.lost_frames += next.lost_frames;
+        self.faults.extend(next.faults);
+        self.faults.truncate(FAULTS_KEPT);
+        self.gaps.extend(next.gaps);
+        self.gaps.truncate(GAPS_KEPT);
+        self.largest_gap = self.largest_gap.max(next.largest_gap);
+        self.read_to = self.read_to.max(next.read_to);
+        self.lost |= next.lost;
+        if next.frames > 0 {
+            (self.width, self.height) = (next.width, next.height);
+        }
+        if self.ending == Ending::Complete {
+            self.ending = next.ending;
+        }
+    }
+
+    /// Nothing was read before `from` seconds.
+    pub fn missed(&mut self, reason: &str, from: f64) {
+        self.ending = Ending::Early(reason.into());
+        self.gaps.insert(0, (0.0, from));
+        self.largest_gap = self.largest_gap.max(from);
+    }
+
     /// Reading broke off; `promised` is how long the container says the file goes on.
-    pub(super) fn lose(&mut self, reason: &str, promised: Option<f64>) {
+    pub fn lose(&mut self, reason: &str, promised: Option<f64>) {
         self.ending = Ending::Early(reason.into());
         self.lost = true;
         self.lost_frames += 1;

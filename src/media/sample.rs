@@ -62,7 +62,8 @@ impl Sampling {
                 spacing: KEYFRAME_SPACING.min(max_gap / 2.0),
                 max_gap,
             },
-            Self::Every { .. } | Self::Scenes { .. } => Want::Everything,
+            Self::Every { seconds } => Want::Every { seconds },
+            Self::Scenes { .. } => Want::Everything,
             Self::Keyframes => Want::Keyframes {
                 spacing: KEYFRAME_SPACING,
             },
@@ -82,6 +83,26 @@ impl std::fmt::Display for Sampling {
     }
 }
 
+/// A stretch of a video, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    pub from: f64,
+    /// The frames shown before it belong to the stretch; to the end of the video where `None`.
+    pub to: Option<f64>,
+}
+
+impl Span {
+    pub const WHOLE: Span = Span {
+        from: 0.0,
+        to: None,
+    };
+
+    /// From `from` seconds to the end of the video.
+    pub fn from(from: f64) -> Self {
+        Self { from, to: None }
+    }
+}
+
 /// A frame to look at.
 #[derive(Debug)]
 pub struct SampledFrame {
@@ -91,55 +112,35 @@ pub struct SampledFrame {
     pub scale: f64,
 }
 
-/// Reads `source` from `from` seconds to its end and hands each sampled frame to `emit`, in order of
-/// time. The decoder uses `threads` threads.
+/// Reads `span` of `source` and hands each sampled frame to `emit`, in order of time. The decoder uses
+/// `threads` threads.
 ///
 /// Damage never ends it early while packets still come; it is counted in the report.
 ///
 /// # Errors
-/// Where the file has no decoder or gave not a single frame.
+/// Where the file has no decoder, or where it was read from its start and gave not a single frame.
 pub fn sample(
     mut source: Source,
     sampling: Sampling,
-    from: f64,
+    span: Span,
     threads: usize,
-    emit: impl FnMut(SampledFrame) -> ControlFlow<()>,
+    mut emit: impl FnMut(SampledFrame) -> ControlFlow<()>,
 ) -> Result<ReadReport, MediaError> {
-    if from > 0.0 {
-        let target = source.clock.seek_target(from);
+    if span.from > 0.0 {
+        let target = source.clock.seek_target(span.from);
         // A file that cannot be seeked in is read from its start.
-        let _ = source.input.seek(target, ..target + 1);
+        let sought = source.input.seek(target, ..target + 1).is_ok();
+        let again = source.reopen()?;
+        let mut reader = Reader::new(source, sampling, span, threads, &mut emit)?;
+        reader.must_start_early = sought;
+        reader.read();
+        if !reader.started_late {
+            return reader.finish();
+        }
+        // Frames of the span lie before where the seek led to: only reading from the start gives them.
+        source = again;
     }
-    let mut decoder = source.decoder(threads)?;
-    // Where packets have no times of their own, only their neighbours tell the decoder when its
-    // frames are shown: none may be left out.
-    let timed = source.packets_have_times();
-    // Frames no other leans on need not be decoded where any frame within reach will do. Between
-    // B-frames a reference is never far; streams without them may go a whole GOP without one.
-    if timed && matches!(sampling, Sampling::GapFilled { .. }) && decoder.has_b_frames() {
-        decoder.skip_frame(ff::Discard::NonReference);
-    }
-    let mut reader = Reader {
-        gate: Gate::new(if timed {
-            sampling.want()
-        } else {
-            Want::Everything
-        }),
-        allowed_gap: sampling.allowed_gap(),
-        chooser: Chooser::new(sampling),
-        cuts: matches!(sampling, Sampling::Scenes { .. }).then(Cuts::default),
-        upright: Upright::new(&source.stream(), Some(LARGEST_SIDE)),
-        decoder,
-        emit,
-        packets_to: 0.0,
-        stream_to: 0.0,
-        sent_to: 0.0,
-        decoded_since_flush: 0,
-        report: ReadReport::empty(),
-        last: None,
-        from,
-        source,
-    };
+    let mut reader = Reader::new(source, sampling, span, threads, &mut emit)?;
     reader.read();
     reader.finish()
 }
@@ -158,8 +159,12 @@ struct Reader<E> {
     report: ReadReport,
     /// Time of the last sample.
     last: Option<Timestamp>,
-    /// Seconds before which all is known.
-    from: f64,
+    span: Span,
+    /// A seek led here: the first frame decoded must not lie behind the beginning of the span.
+    must_start_early: bool,
+    started_late: bool,
+    /// A frame from behind the span has come.
+    past_span: bool,
     /// Seconds up to which packets were read: of any stream, and of the shown one.
     packets_to: f64,
     stream_to: f64,
@@ -169,6 +174,48 @@ struct Reader<E> {
 }
 
 impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
+    fn new(
+        source: Source,
+        sampling: Sampling,
+        span: Span,
+        threads: usize,
+        emit: E,
+    ) -> Result<Self, MediaError> {
+        let mut decoder = source.decoder(threads)?;
+        // Where packets have no times of their own, only their neighbours tell the decoder when its
+        // frames are shown: none may be left out.
+        let timed = source.packets_have_times();
+        // Frames no other leans on need not be decoded where any frame within reach will do. Between
+        // B-frames a reference is never far; streams without them may go a whole GOP without one.
+        if timed && matches!(sampling, Sampling::GapFilled { .. }) && decoder.has_b_frames() {
+            decoder.skip_frame(ff::Discard::NonReference);
+        }
+        Ok(Self {
+            gate: Gate::new(if timed {
+                sampling.want()
+            } else {
+                Want::Everything
+            }),
+            allowed_gap: sampling.allowed_gap(),
+            chooser: Chooser::new(sampling),
+            cuts: matches!(sampling, Sampling::Scenes { .. }).then(Cuts::default),
+            upright: Upright::new(&source.stream(), Some(LARGEST_SIDE)),
+            decoder,
+            emit,
+            packets_to: 0.0,
+            stream_to: 0.0,
+            sent_to: 0.0,
+            decoded_since_flush: 0,
+            report: ReadReport::empty(),
+            last: None,
+            span,
+            must_start_early: false,
+            started_late: false,
+            past_span: false,
+            source,
+        })
+    }
+
     fn read(&mut self) {
         let mut failed_reads = 0;
         let reason = loop {
@@ -192,14 +239,12 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
                 }
             }
             if self.take(packet).is_break() {
-                self.report.ending = Ending::Stopped;
-                return;
+                return self.broken_off();
             }
         };
         self.gate.finish();
         if self.drain().is_break() {
-            self.report.ending = Ending::Stopped;
-            return;
+            return self.broken_off();
         }
         let undecoded = self.undecoded_end();
         if undecoded.is_none() {
@@ -207,6 +252,14 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         }
         let early = reason.or(undecoded).or_else(|| self.cut_short());
         self.report.ending = early.map_or(Ending::Complete, Ending::Early);
+    }
+
+    /// Reading was ended from within: the span is done, or nobody takes its frames any more.
+    fn broken_off(&mut self) {
+        match self.span.to.filter(|_| self.past_span) {
+            Some(to) => self.report.read_to = to,
+            None => self.report.ending = Ending::Stopped,
+        }
     }
 
     /// Takes the frames still inside the decoder.
@@ -296,9 +349,18 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         if damaged || jumped {
             self.lost_frame(time.seconds());
         }
+        let shown = time.seconds() + KNOWN_WITHIN;
+        if std::mem::take(&mut self.must_start_early) && time.seconds() > self.span.from {
+            self.started_late = true;
+            return ControlFlow::Break(());
+        }
+        if self.span.to.is_some_and(|to| shown >= to) {
+            self.past_span = true;
+            return ControlFlow::Break(());
+        }
         let end = time.seconds() + self.source.clock.frame_seconds();
         self.report.read_to = self.report.read_to.max(end);
-        if time.seconds() + KNOWN_WITHIN < self.from {
+        if shown < self.span.from {
             return ControlFlow::Continue(());
         }
         let cut = self.cuts.as_mut().is_some_and(|cuts| cuts.is_cut(&frame));
@@ -313,9 +375,10 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
             self.lost_frame(time.seconds());
             return ControlFlow::Continue(());
         };
-        let before = self.last.map_or(self.from, Timestamp::seconds);
+        let before = self.last.map_or(self.span.from, Timestamp::seconds);
         self.report.unseen(before, time.seconds(), self.allowed_gap);
         self.last = Some(time);
+        self.gate.sampled(time);
         let scale = self.upright.scale(&pixels);
         let frame = SampledFrame {
             time,
@@ -364,7 +427,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
 
     fn finish(mut self) -> Result<ReadReport, MediaError> {
         let path = self.source.path.clone();
-        if self.report.frames == 0 {
+        if self.report.frames == 0 && self.span.from == 0.0 {
             return Err(match self.report.ending {
                 Ending::Stopped => MediaError::Stopped { path },
                 _ => MediaError::NoFrames {
@@ -373,9 +436,11 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
                 },
             });
         }
-        if let Some(last) = self.last {
-            let end = self.report.read_to.max(self.stream_to);
-            self.report.unseen(last.seconds(), end, self.allowed_gap);
+        let last = self.last.map(Timestamp::seconds);
+        if let Some(last) = last.or((self.span.from > 0.0).then_some(self.span.from)) {
+            let read_to = self.report.read_to.max(self.stream_to);
+            let end = self.span.to.map_or(read_to, |to| read_to.min(to));
+            self.report.unseen(last, end, self.allowed_gap);
             // What the container promised and did not give was not seen either, however rarely
             // frames were wanted.
             if let (Ending::Early(_), Some(promised)) =
@@ -399,5 +464,79 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
 fn again() -> ff::Error {
     ff::Error::Other {
         errno: ff::error::EAGAIN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Seek, SeekFrom};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::media::Choice;
+
+    /// A disk whose sectors from `bad` on cannot be read.
+    struct BadDisk {
+        file: File,
+        at: u64,
+        bad: u64,
+    }
+
+    impl Read for BadDisk {
+        fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+            let left = self.bad.saturating_sub(self.at) as usize;
+            if left == 0 {
+                return Err(std::io::Error::from_raw_os_error(5));
+            }
+            let room = to.len().min(left);
+            let read = self.file.read(&mut to[..room])?;
+            self.at += read as u64;
+            Ok(read)
+        }
+    }
+
+    impl Seek for BadDisk {
+        fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+            self.at = self.file.seek(to)?;
+            Ok(self.at)
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_told_and_what_came_before_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.mkv");
+        let source = "testsrc2=s=160x120:r=10:d=20";
+        let options = ["-c:v", "mpeg4", "-g", "10", "-b:v", "400k"];
+        let made = std::process::Command::new("ffmpeg")
+            .args(["-v", "error", "-f", "lavfi", "-i", source])
+            .args(options)
+            .arg(&path)
+            .status();
+        assert!(made.unwrap().success());
+        let size = path.metadata().unwrap().len();
+        let disk = BadDisk {
+            file: File::open(&path).unwrap(),
+            at: 0,
+            bad: size / 2,
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        let source = Source::of(&path, disk, &stop, Choice::default()).unwrap();
+        let mut times = Vec::new();
+        let report = sample(source, Sampling::DEFAULT, Span::WHOLE, 1, |frame| {
+            times.push(frame.time.seconds());
+            ControlFlow::Continue(())
+        });
+        let report = report.unwrap();
+        let Ending::Early(reason) = &report.ending else {
+            panic!("{report:?}");
+        };
+        assert!(reason.contains("cannot be read any further"), "{reason}");
+        assert!(times.len() >= 4 && times.last().is_some_and(|t| (5.0..15.0).contains(t)));
+        assert!(report.decode_errors() > 0);
+        let unseen = report.gaps.last().unwrap();
+        assert!(unseen.0 < 15.0 && unseen.1 > 19.0, "{unseen:?}");
     }
 }

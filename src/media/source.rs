@@ -1,6 +1,7 @@
 //! Opening a file: is it a video, and what does its container claim.
 
 use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Once;
@@ -42,8 +43,7 @@ pub struct Source {
     /// Set when something else asked FFmpeg to give up.
     stop: Arc<AtomicBool>,
     info: VideoInfo,
-    /// Width times height of the largest frames to decode.
-    pixels: u64,
+    choice: Choice,
 }
 
 impl Source {
@@ -59,7 +59,6 @@ impl Source {
         stop: &Arc<AtomicBool>,
         choice: Choice,
     ) -> Result<Self, MediaError> {
-        initialise();
         let unreadable = |cause| MediaError::Unreadable {
             path: path.into(),
             cause,
@@ -74,6 +73,17 @@ impl Source {
             return Err(MediaError::Empty { path: path.into() });
         }
         let file = File::open(path).map_err(unreadable)?;
+        Self::of(path, file, stop, choice)
+    }
+
+    /// The same of an opened file.
+    pub(super) fn of(
+        path: &Path,
+        file: impl Read + Seek + Send + 'static,
+        stop: &Arc<AtomicBool>,
+        choice: Choice,
+    ) -> Result<Self, MediaError> {
+        initialise();
         let input = demuxer(path, file, stop)?;
         let container = input.format().name().to_owned();
         if is_still(&container) {
@@ -115,8 +125,13 @@ impl Source {
             clock,
             stop: stop.clone(),
             info,
-            pixels: choice.pixels.unwrap_or(u64::MAX),
+            choice,
         })
+    }
+
+    /// The same file, from its beginning.
+    pub(super) fn reopen(&self) -> Result<Self, MediaError> {
+        Self::open_with(&self.path, &self.stop, self.choice)
     }
 
     pub fn info(&self) -> &VideoInfo {
@@ -158,7 +173,8 @@ impl Source {
             cause => self.failed("open its decoder", cause),
         })?;
         let (width, height) = (decoder.width(), decoder.height());
-        if u64::from(width) * u64::from(height) > self.pixels {
+        let largest = self.choice.pixels.unwrap_or(u64::MAX);
+        if u64::from(width) * u64::from(height) > largest {
             let path = self.path.clone();
             return Err(MediaError::TooLarge {
                 path,
@@ -190,7 +206,7 @@ fn initialise() {
 
 fn demuxer(
     path: &Path,
-    file: File,
+    file: impl Read + Seek + Send + 'static,
     stop: &Arc<AtomicBool>,
 ) -> Result<ff::format::context::Input, MediaError> {
     /// Fewer system calls than FFmpeg's 32 KiB.

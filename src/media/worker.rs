@@ -17,7 +17,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::protocol::{Message, Request, Task};
 use super::{
-    Choice, Ending, MediaError, ReadReport, SampledFrame, Sampling, Source, VideoInfo, sample,
+    Choice, Ending, MediaError, ReadReport, SampledFrame, Sampling, Source, Span, VideoInfo, sample,
 };
 
 /// Messages read ahead of the parent: one being looked at, one on its way.
@@ -106,23 +106,23 @@ impl Worker {
         }
     }
 
-    /// Reads a file to its end, as [`sample()`].
+    /// Reads a stretch of a file, as [`sample()`].
     pub fn sample(
         &mut self,
         path: &Path,
         sampling: Sampling,
-        from: f64,
+        span: Span,
         threads: usize,
         mut emit: impl FnMut(SampledFrame) -> ControlFlow<()>,
     ) -> Result<(VideoInfo, ReadReport), MediaError> {
         if self.program.is_none() {
             let source = Source::open_with(path, &self.stop, self.choice())?;
             let info = source.info().clone();
-            return Ok((info, sample(source, sampling, from, threads, emit)?));
+            return Ok((info, sample(source, sampling, span, threads, emit)?));
         }
         let task = Task::Sample {
             sampling,
-            from,
+            span,
             threads,
         };
         let info = match self.ask(path, task)? {
@@ -154,7 +154,8 @@ impl Worker {
             // What was seen before it went stays.
             return match error {
                 MediaError::Lost { reason, .. } if seen.frames > 0 => {
-                    seen.lose(&format!("{reason} at {:.1} s", seen.read_to), info.duration);
+                    let promised = span.to.or(info.duration);
+                    seen.lose(&format!("{reason} at {:.1} s", seen.read_to), promised);
                     Ok((info, seen))
                 }
                 error => Err(error),
@@ -345,14 +346,14 @@ pub fn serve(memory: u64) -> std::io::Result<()> {
         send(&Message::Info(source.info().clone()))?;
         let Task::Sample {
             sampling,
-            from,
+            span,
             threads,
         } = request.task
         else {
             continue;
         };
         let mut broken = None;
-        let report = sample(source, sampling, from, threads, |frame| {
+        let report = sample(source, sampling, span, threads, |frame| {
             match send(&Message::Frame(frame)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(e) => {

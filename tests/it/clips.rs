@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use vsearch::media::{MediaError, ReadReport, Sampling, Source, sample};
+use vsearch::media::{MediaError, ReadReport, Sampling, Source, Span, sample};
 use vsearch::types::Pixels;
 
 /// Grey levels lie this far apart, so that lossy codecs cannot blur one into the next.
@@ -60,9 +60,18 @@ pub fn samples(
     path: &Path,
     sampling: Sampling,
 ) -> Result<(Vec<(f64, Pixels)>, ReadReport), MediaError> {
+    samples_of(path, sampling, Span::WHOLE)
+}
+
+/// The same of a stretch of a file.
+pub fn samples_of(
+    path: &Path,
+    sampling: Sampling,
+    span: Span,
+) -> Result<(Vec<(f64, Pixels)>, ReadReport), MediaError> {
     let mut out = Vec::new();
     let source = Source::open(path, &Arc::new(AtomicBool::new(false)))?;
-    let report = sample(source, sampling, 0.0, 1, |frame| {
+    let report = sample(source, sampling, span, 1, |frame| {
         out.push((frame.time.seconds(), frame.pixels));
         ControlFlow::Continue(())
     })?;

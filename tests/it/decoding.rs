@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use vsearch::media::{Choice, Ending, MediaError, Sampling, Source, sample};
+use vsearch::media::{Choice, Ending, MediaError, ReadReport, Sampling, Source, Span, sample};
 use vsearch::types::Pixels;
 
-use crate::clips::{ffmpeg, h264, samples};
+use crate::clips::{assert_times_told, clip, ffmpeg, h264, samples, samples_of};
 
 /// A picture whose left half is red and right half blue, 64x32.
 const RED_BLUE: &str = "-f lavfi -i color=red:s=32x32:r=5:d=1 -f lavfi -i color=blue:s=32x32:r=5:d=1 \
@@ -295,7 +295,7 @@ fn another_video_stream_is_read_where_asked() {
         };
         let source = Source::open_with(&path, &Arc::new(AtomicBool::new(false)), choice)?;
         let mut rgb = Vec::new();
-        sample(source, Sampling::DEFAULT, 0.0, 1, |frame| {
+        sample(source, Sampling::DEFAULT, Span::WHOLE, 1, |frame| {
             rgb = frame.pixels.rgb()[..3].to_vec();
             ControlFlow::Continue(())
         })?;
@@ -321,4 +321,84 @@ fn an_interlaced_frame_shows_one_field() {
     let rgb = got[0].1.rgb();
     let (least, most) = (rgb.iter().min().unwrap(), rgb.iter().max().unwrap());
     assert!(most - least < 16, "{least} to {most}: both fields at once");
+}
+
+#[test]
+fn stretches_of_a_file_give_what_the_whole_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let open_gop =
+        "-c:v libx264 -preset ultrafast -bf 3 -g 40 -x264-params open-gop=1 -sc_threshold 0";
+    let clips = [
+        h264(dir.path(), "a.mp4", 30, 40),
+        clip(dir.path(), "b.mkv", 30, open_gop),
+        clip(dir.path(), "c.mp4", 30, open_gop),
+    ];
+    let every = Sampling::Every { seconds: 0.5 };
+    let thinned = Sampling::Every { seconds: 5.0 };
+    for path in &clips {
+        for sampling in [Sampling::DEFAULT, Sampling::Keyframes, every, thinned] {
+            let (whole, all) = samples(path, sampling).unwrap();
+            let edges = [0.0, 10.0, 20.0];
+            let (mut parts, mut together): (Vec<_>, Option<ReadReport>) = Default::default();
+            for (n, from) in edges.into_iter().enumerate() {
+                let to = edges.get(n + 1).copied();
+                let (frames, report) = samples_of(path, sampling, Span { from, to }).unwrap();
+                assert!(
+                    frames
+                        .iter()
+                        .all(|(t, _)| *t >= from - 1e-6 && to.is_none_or(|to| *t < to))
+                );
+                assert_eq!(report.ending, Ending::Complete);
+                parts.extend(frames);
+                match &mut together {
+                    None => together = Some(report),
+                    Some(t) => t.join(report),
+                }
+            }
+            let together = together.unwrap();
+            let what = format!("{}, {sampling}", path.display());
+            assert_times_told(&whole, &what);
+            assert_times_told(&parts, &what);
+            assert_eq!(together.frames as usize, parts.len());
+            assert_eq!(
+                (together.gaps.len(), together.decode_errors()),
+                (0, 0),
+                "{what}"
+            );
+            assert!((together.read_to - all.read_to).abs() < 1e-6, "{what}");
+            let times =
+                |frames: &[(f64, Pixels)]| frames.iter().map(|(t, _)| *t).collect::<Vec<_>>();
+            // Where a stretch begins a frame is looked at that the whole may have passed over.
+            let more = times(&parts);
+            let (missing, most) = match sampling {
+                Sampling::GapFilled { .. } => (more.len().abs_diff(whole.len()), 4),
+                _ => (
+                    times(&whole).iter().filter(|t| !more.contains(t)).count(),
+                    0,
+                ),
+            };
+            assert!(missing <= most, "{what}: {more:?} {:?}", times(&whole));
+            assert!(
+                more.windows(2).all(|w| w[1] - w[0] <= 5.1),
+                "{what}: {more:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_frame_in_many_seconds_is_found_without_decoding_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = h264(dir.path(), "a.mp4", 60, 50);
+    let (frames, report) = samples(&path, Sampling::Every { seconds: 20.0 }).unwrap();
+    let times: Vec<f64> = frames.iter().map(|(t, _)| *t).collect();
+    assert_eq!(times, [0.0, 20.0, 40.0]);
+    assert_times_told(&frames, "every 20 s");
+    // Three GOPs of 50 frames, and what was sent before the first sample came back.
+    assert!(
+        report.decoded < 300,
+        "{} frames were decoded",
+        report.decoded
+    );
+    assert_eq!((report.ending, report.gaps.len()), (Ending::Complete, 0));
 }
