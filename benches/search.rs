@@ -1,115 +1,448 @@
-//! Where a graph begins to pay: a query against N vectors of 384 dimensions by exact scan, by a
-//! graph that must be opened, and by one that is open, through the same `Reader`.
+//! The file of vectors and its graph against usearch and a brute force in memory, over seeded vectors
+//! clustered like CLIP's: build rate, bytes, opening, latency and recall@10, the scan's share of what
+//! memory gives, filtered recall. `script/bench-search` calls it.
 //!
-//!     cargo bench --bench search -- [N…]
+//!     cargo bench --bench search -- N…         compare at N vectors of 512 dimensions
+//!     cargo bench --bench search -- library N DIR   make a library of N moments for `vsearch query`
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use vsearch::index::{FileStamp, Method, NewMoment, Reader, VideoRecord, Writer};
-use vsearch::types::{Embedding, TimeBase, Timestamp};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use vsearch::ann::{
+    Appender, Best, Graph, KeepRow, Neighbour, Progress, Row, Vectors, build, dot, scan,
+};
+use vsearch::embed::{Device, DeviceChoice, builtin, open_model};
+use vsearch::index::{FileStamp, NewMoment, VideoRecord, Writer};
+use vsearch::types::{Embedding, TimeBase, Timestamp, VectorId, VideoId};
 
-const DIM: usize = 384;
-const FINGERPRINT: &str = "bench";
+const DIM: usize = 512;
+const QUERIES: usize = 200;
+/// What a search is asked for.
+const K: usize = 10;
+/// Efforts (efSearch) compared.
+const EFFORTS: [usize; 3] = [64, 128, 256];
+
+macro_rules! say {
+    ($($arg:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($arg)*);
+        let _ = std::io::stdout().flush();
+    }};
+}
 
 fn main() {
-    let mut sizes: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
-    if sizes.is_empty() {
-        sizes = vec![1_000, 5_000, 10_000, 20_000, 40_000];
-    }
-    for n in sizes {
-        measure(n);
-    }
-}
-
-fn measure(n: usize) {
-    let dir = std::env::temp_dir().join(format!("vsearch-bench-{}-{n}", std::process::id()));
-    let mut writer = Writer::open(&dir, "bench", FINGERPRINT, DIM)
-        .expect("a library can be made")
-        .graph_from(0);
-    let mut random = Random(7);
-    let centres: Vec<Vec<f32>> = (0..100).map(|_| random.vector()).collect();
-    fill(&mut writer, n, &centres, &mut random);
-    let query = near(&centres[3], &mut random);
-
-    let start = Instant::now();
-    writer.catch_up().expect("a graph can be built");
-    let build = start.elapsed().as_secs_f64();
-    let [exact, opening, graph] = times(&dir, &query).map(|s| s * 1e3);
-    let _ = writeln!(
-        std::io::stdout(),
-        "{n:>7} vectors: exact {exact:.1} ms, graph opened and asked {opening:.1} ms ({:.1}x), \
-         graph asked again {graph:.2} ms ({:.2}x), built in {build:.1} s",
-        opening / exact,
-        graph / exact,
-    );
-    let _ = std::fs::remove_dir_all(&dir);
-}
-
-fn fill(writer: &mut Writer, n: usize, centres: &[Vec<f32>], random: &mut Random) {
-    let stamp = FileStamp {
-        size: 0,
-        modified_ns: 0,
-    };
-    let video = writer.begin_video(Path::new("/bench"), stamp, "bench");
-    let video = video.expect("a video can be begun");
-    let at = |i: usize| Timestamp::new(i as i64, TimeBase::MICROS);
-    let moments: Vec<NewMoment> = (0..n)
-        .map(|i| NewMoment {
-            video,
-            time: at(i),
-            start: at(i),
-            end: at(i + 1),
-            vectors: vec![(None, near(&centres[i % centres.len()], random))],
-        })
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
         .collect();
-    writer.commit(&moments).expect("moments can be committed");
-    let record = VideoRecord::default();
-    writer
-        .finish_video(video, None, &record)
-        .expect("a video can be finished");
+    match args
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["library", count, dir] => library(count.parse().expect("a number"), Path::new(dir)),
+        ["ask", count, dir] => ask(count.parse().expect("a number"), Path::new(dir)),
+        sizes => {
+            let bandwidth = bandwidth();
+            say!("memory, read by all cores: {bandwidth:.1} GB/s");
+            for size in sizes {
+                compare(size.parse().expect("numbers of vectors"), bandwidth);
+            }
+        }
+    }
 }
 
-/// Median seconds, over five readers, of a first answer (exact), a second (which opens the graph)
-/// and a third (by the graph).
-fn times(dir: &Path, query: &Embedding) -> [f64; 3] {
-    let mut runs: Vec<[f64; 3]> = (0..5)
-        .map(|_| {
-            let reader = Reader::open(dir).expect("the library opens");
-            let model = reader.model(FINGERPRINT).expect("the model is known");
-            let model = model.expect("the model is there");
-            [Method::Exact, Method::Hnsw, Method::Hnsw].map(|expected| {
-                let start = Instant::now();
-                let found = reader.neighbours((model, FINGERPRINT), query, 400, None);
-                let (_, method) = found.expect("a query is answered");
-                assert_eq!(method, expected);
-                start.elapsed().as_secs_f64()
-            })
-        })
-        .collect();
-    [0, 1, 2].map(|i| {
-        runs.sort_by(|a, b| a[i].total_cmp(&b[i]));
-        runs[2][i]
-    })
+/// Vectors by their number: centres that share a direction, as CLIP's pictures do, with noise around
+/// them; a few clusters are large, most are small.
+struct Generator {
+    centres: Vec<Vec<f32>>,
 }
 
-fn near(centre: &[f32], random: &mut Random) -> Embedding {
-    let noisy = centre.iter().zip(random.vector()).map(|(c, r)| c + 0.7 * r);
-    Embedding::normalised(noisy.collect()).expect("noise has a length")
+impl Generator {
+    fn new(count: usize) -> Self {
+        let mut random = Random(7);
+        let shared = random.vector(DIM);
+        let centre = |random: &mut Random| {
+            let own = random.vector(DIM);
+            own.iter().zip(&shared).map(|(o, s)| o + 0.7 * s).collect()
+        };
+        let clusters = (count / 50).clamp(50, 10_000);
+        Self {
+            centres: (0..clusters).map(|_| centre(&mut random)).collect(),
+        }
+    }
+
+    fn vector(&self, number: usize) -> Vec<f32> {
+        let mut random = Random((number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        random.next();
+        let skewed = f64::from(random.unit()).powi(2);
+        let centre = &self.centres[(skewed * self.centres.len() as f64) as usize];
+        let noise = random.vector(DIM);
+        let noisy = centre.iter().zip(noise).map(|(c, n)| c + 0.8 * n).collect();
+        let unit = Embedding::normalised(noisy).expect("noise has a length");
+        unit.as_slice().to_vec()
+    }
+
+    /// A query: not one of the vectors, but among them.
+    fn query(&self, number: usize) -> Vec<f32> {
+        self.vector(usize::MAX / 2 + number)
+    }
 }
 
 /// xorshift64: seeded, so that every run measures the same.
 struct Random(u64);
 
 impl Random {
-    fn vector(&mut self) -> Vec<f32> {
-        let mut next = || {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            (self.0 >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-        };
-        (0..DIM).map(|_| next()).collect()
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
     }
+
+    fn unit(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 24) as f32
+    }
+
+    fn vector(&mut self, dim: usize) -> Vec<f32> {
+        (0..dim).map(|_| self.unit() - 0.5).collect()
+    }
+}
+
+fn packed(values: &[f32]) -> Vec<f16> {
+    let mut halves = vec![f16::ZERO; values.len()];
+    halves.convert_from_f32_slice(values);
+    halves
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// What reading gives where nothing else is done: the sum of 1 GB, by all cores.
+fn bandwidth() -> f64 {
+    let words = vec![1u64; 1 << 27];
+    let mut best = 0f64;
+    for _ in 0..5 {
+        let start = Instant::now();
+        let sum: u64 = std::thread::scope(|scope| {
+            let parts = words.chunks(words.len().div_ceil(cores()));
+            let sums: Vec<_> = parts
+                .map(|p| scope.spawn(move || p.iter().fold(0u64, |a, b| a.wrapping_add(*b))))
+                .collect();
+            sums.into_iter().map(|s| s.join().expect("a sum")).sum()
+        });
+        assert_eq!(sum, words.len() as u64);
+        best = best.max(8.0 * words.len() as f64 / start.elapsed().as_secs_f64() / 1e9);
+    }
+    best
+}
+
+fn compare(count: usize, bandwidth: f64) {
+    let dir = std::env::temp_dir().join(format!("vsearch-bench-{}-{count}", std::process::id()));
+    let generator = Generator::new(count);
+    say!("\n{count} vectors of {DIM} dimensions");
+
+    let start = Instant::now();
+    let mut appender = Appender::open(&dir, DIM).expect("a file of vectors");
+    for n in 0..count {
+        let bytes: Vec<u8> = packed(&generator.vector(n))
+            .iter()
+            .flat_map(|h| h.to_le_bytes())
+            .collect();
+        let row = Row::new(
+            VectorId(n as i64 + 1),
+            VideoId(n as i64 / 1000),
+            n as f64,
+            n as f64,
+        );
+        appender.push(row, &bytes).expect("room on the disk");
+    }
+    appender.finish(1).expect("room on the disk");
+    let appended = count as f64 / start.elapsed().as_secs_f64();
+    let vectors = Vectors::open(&dir, DIM).expect("a file").expect("a file");
+
+    let queries: Vec<Vec<f32>> = (0..QUERIES).map(|n| generator.query(n)).collect();
+    let truth = brute_force(&generator, count, &queries);
+
+    let progress = Progress {
+        report: &|_, _| {},
+        stop: &AtomicBool::new(false),
+    };
+    let start = Instant::now();
+    build(&vectors, &progress).expect("a graph");
+    let ours_built = count as f64 / start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let index = usearch(&generator, count);
+    let usearch_built = count as f64 / start.elapsed().as_secs_f64();
+
+    let graph = Graph::open(&vectors).expect("a graph").expect("a graph");
+    let size = |path: &Path| path.metadata().map_or(0, |m| m.len()) as f64 / count as f64;
+    let of_vectors = size(&dir.join("vectors.0")) + size(&dir.join("rows.0"));
+    let of_graph = size(&dir.join("graph.0"));
+    let theirs = dir.join("usearch");
+    index
+        .save(theirs.to_str().expect("a plain path"))
+        .expect("room on the disk");
+    say!(
+        "file of vectors: {appended:.0} vectors/s appended (making them included), {of_vectors:.0} bytes each; graph \
+         {of_graph:.0} bytes each; usearch f16 {:.0} bytes each",
+        size(&theirs)
+    );
+    say!(
+        "graph built: {ours_built:.0} vectors/s; usearch {usearch_built:.0} vectors/s; vsearch / usearch {:.2}",
+        ours_built / usearch_built
+    );
+    drop(index);
+
+    let start = Instant::now();
+    let reopened = Vectors::open(&dir, DIM).expect("a file").expect("a file");
+    let regraph = Graph::open(&reopened).expect("a graph");
+    let opened = start.elapsed().as_secs_f64() * 1e3;
+    drop((reopened, regraph));
+    let start = Instant::now();
+    let index = usearch::Index::new(&options()).expect("an index");
+    index
+        .view(theirs.to_str().expect("a plain path"))
+        .expect("an index");
+    let viewed = start.elapsed().as_secs_f64() * 1e3;
+    say!("opened: {opened:.1} ms; usearch viewed {viewed:.1} ms");
+
+    for effort in EFFORTS {
+        index.change_expansion_search(effort);
+        let (ours, recall) = asked(&queries, &truth, |q| {
+            ids(&graph.search(&vectors, q, K, effort, None))
+        });
+        let (them, their_recall) = asked(&queries, &truth, |q| {
+            let halves = packed(q);
+            let halves: Vec<i16> = halves.iter().map(|h| h.to_bits() as i16).collect();
+            let found = index.search(usearch::f16::from_i16s(&halves), K);
+            found
+                .expect("an answer")
+                .keys
+                .iter()
+                .map(|k| *k as i64)
+                .collect()
+        });
+        say!(
+            "ef {effort}: graph p50 {:.3} ms, p99 {:.3} ms, recall@10 {recall:.3}; usearch p50 {:.3} ms, p99 {:.3} ms, \
+             recall@10 {their_recall:.3}",
+            ours[0],
+            ours[1],
+            them[0],
+            them[1]
+        );
+    }
+    drop(index);
+    let whole = [0..count];
+    let (exact, recall) = asked(&queries[..50], &truth, |q| {
+        ids(&scan(&vectors, q, K, &whole, None))
+    });
+    let rate = 2.0 * DIM as f64 * count as f64 / exact[0] / 1e6;
+    say!(
+        "exact scan: p50 {:.2} ms, p99 {:.2} ms, recall@10 {recall:.3}, {rate:.1} GB/s, {:.0} % of memory's",
+        exact[0],
+        exact[1],
+        100.0 * rate / bandwidth
+    );
+    filtered(&vectors, &graph, &queries);
+    drop((vectors, graph));
+    let me = std::env::current_exe().expect("a program");
+    let asked = std::process::Command::new(me)
+        .args(["ask", &count.to_string()])
+        .arg(&dir)
+        .status();
+    assert!(asked.is_ok_and(|s| s.success()));
+    let _ = std::fs::remove_dir_all(&dir);
+}
+
+/// Of a fresh process: what querying takes beyond the mapped files.
+fn ask(count: usize, dir: &Path) {
+    let vectors = Vectors::open(dir, DIM).expect("a file").expect("a file");
+    let graph = Graph::open(&vectors).expect("a graph").expect("a graph");
+    let generator = Generator::new(1);
+    for n in 0..50 {
+        let query = generator.query(n);
+        scan(&vectors, &query, 400, &[0..count], None);
+        graph.search(&vectors, &query, 400, 400, None);
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let anonymous = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));
+    say!(
+        "memory of querying beyond the mapped files: {}",
+        anonymous.map_or("unknown here", str::trim)
+    );
+}
+
+/// A filter is applied on the way through the graph, or before a scan of what it leaves: what a reader
+/// chooses by cost.
+fn filtered(vectors: &Vectors, graph: &Graph, queries: &[Vec<f32>]) {
+    for share in [2, 20, 200, 2000] {
+        // Whole videos, as filters leave them.
+        let keep = move |row: &Row| (row.video().0 * 2654435761 % 1_000_003) % share == 0;
+        let keep: &KeepRow = &keep;
+        let runs = vectors
+            .runs()
+            .iter()
+            .filter(|(_, run)| keep(&vectors.rows()[run.start]));
+        let kept: Vec<_> = runs.map(|(_, run)| run.clone()).collect();
+        let truth: Vec<Vec<i64>> = queries
+            .iter()
+            .map(|q| ids(&scan(vectors, q, K, &[0..vectors.len()], Some(keep))))
+            .collect();
+        let (by_scan, scan_recall) =
+            asked(queries, &truth, |q| ids(&scan(vectors, q, K, &kept, None)));
+        let (by_graph, graph_recall) = asked(queries, &truth, |q| {
+            ids(&graph.search(vectors, q, K, 128, Some(keep)))
+        });
+        say!(
+            "filter that leaves 1 in {share} ({} vectors): scan of what it leaves p50 {:.3} ms, recall@10 {scan_recall:.3}; \
+             through the graph p50 {:.3} ms, recall@10 {graph_recall:.3}",
+            kept.iter().map(ExactSizeIterator::len).sum::<usize>(),
+            by_scan[0],
+            by_graph[0]
+        );
+    }
+}
+
+fn ids(found: &[Neighbour]) -> Vec<i64> {
+    found.iter().map(|n| n.id.0).collect()
+}
+
+/// p50 and p99 in milliseconds, and recall.
+fn asked(
+    queries: &[Vec<f32>],
+    truth: &[Vec<i64>],
+    ask: impl Fn(&[f32]) -> Vec<i64>,
+) -> ([f64; 2], f64) {
+    let (mut times, mut right, mut all) = (Vec::new(), 0, 0);
+    for (query, truth) in queries.iter().zip(truth) {
+        let start = Instant::now();
+        let found = ask(query);
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        right += found.iter().filter(|id| truth.contains(id)).count();
+        all += truth.len();
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    ([at(0.5), at(0.99)], right as f64 / all.max(1) as f64)
+}
+
+/// In full precision, on vectors made anew.
+fn brute_force(generator: &Generator, count: usize, queries: &[Vec<f32>]) -> Vec<Vec<i64>> {
+    let share = count.div_ceil(cores());
+    let parts: Vec<Vec<Best>> = std::thread::scope(|scope| {
+        let parts = (0..cores()).map(|core| {
+            scope.spawn(move || {
+                let mut best: Vec<Best> = queries.iter().map(|_| Best::new(K)).collect();
+                for n in core * share..count.min((core + 1) * share) {
+                    let vector = generator.vector(n);
+                    for (best, query) in best.iter_mut().zip(queries) {
+                        let id = VectorId(n as i64 + 1);
+                        let similarity = dot(query, &vector);
+                        best.push(Neighbour { id, similarity });
+                    }
+                }
+                best
+            })
+        });
+        let parts: Vec<_> = parts.collect();
+        parts
+            .into_iter()
+            .map(|p| p.join().expect("a part"))
+            .collect()
+    });
+    let mut whole: Vec<Best> = queries.iter().map(|_| Best::new(K)).collect();
+    for part in parts {
+        for (best, more) in whole.iter_mut().zip(part) {
+            more.finish().into_iter().for_each(|n| best.push(n));
+        }
+    }
+    whole.into_iter().map(|best| ids(&best.finish())).collect()
+}
+
+fn options() -> usearch::IndexOptions {
+    usearch::IndexOptions {
+        dimensions: DIM,
+        metric: usearch::MetricKind::IP,
+        quantization: usearch::ScalarKind::F16,
+        connectivity: 16,
+        expansion_add: 128,
+        expansion_search: 64,
+        multi: false,
+    }
+}
+
+fn usearch(generator: &Generator, count: usize) -> usearch::Index {
+    let index = usearch::Index::new(&options()).expect("an index");
+    index.reserve(count).expect("memory");
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..cores() {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if n >= count {
+                        return;
+                    }
+                    let halves: Vec<i16> = packed(&generator.vector(n))
+                        .iter()
+                        .map(|h| h.to_bits() as i16)
+                        .collect();
+                    index
+                        .add(n as u64 + 1, usearch::f16::from_i16s(&halves))
+                        .expect("memory");
+                }
+            });
+        }
+    });
+    index
+}
+
+/// A library of the built-in model with `count` moments of made-up vectors, a thousand to a video.
+fn library(count: usize, dir: &Path) {
+    let device = Device::open(DeviceChoice::Cpu).expect("a CPU");
+    let model = open_model(builtin::NAME, &device).expect("the built-in model");
+    let dim = model.dim();
+    let mut writer =
+        Writer::open(dir, model.name(), model.fingerprint(), dim).expect("a new library");
+    let generator = Generator::new(count);
+    for from in (0..count).step_by(1000) {
+        let stamp = FileStamp {
+            size: 0,
+            modified_ns: 0,
+        };
+        let path = format!("/bench/{}/{from}.mp4", from / 100_000);
+        let video = writer
+            .begin_video(Path::new(&path), stamp, "bench")
+            .expect("a video");
+        let at = |s: usize| Timestamp::new(s as i64, TimeBase::new(1, 1).expect("seconds"));
+        let moment = |n: usize| {
+            let values = generator.vector(from + n)[..dim].to_vec();
+            NewMoment {
+                video,
+                time: at(10 * n),
+                start: at(10 * n),
+                end: at(10 * n + 10),
+                vectors: vec![(None, Embedding::normalised(values).expect("a direction"))],
+            }
+        };
+        let moments: Vec<NewMoment> = (0..1000.min(count - from)).map(moment).collect();
+        writer.commit(&moments).expect("room on the disk");
+        let record = VideoRecord {
+            duration: Some(10_000.0),
+            read_to: Some(10_000.0),
+            frames: 1000,
+            ..Default::default()
+        };
+        writer
+            .finish_video(video, None, &record)
+            .expect("room on the disk");
+    }
+    writer.catch_up().expect("room on the disk");
+    say!("{count} moments in {}", dir.display());
 }

@@ -2,16 +2,26 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
 
-use super::{Neighbour, dot};
-use crate::types::VectorId;
+use simsimd::f16;
 
-/// Collects the `limit` nearest of the vectors pushed.
-pub struct Scan<'q> {
-    query: &'q [f32],
+use super::{Neighbour, Row, Vectors, dot_halves, to_halves};
+
+/// Rows a thread takes at a time.
+const PIECE: usize = 2048;
+/// Beyond what was asked, kept until they are compared in full precision: rounding the question to f16
+/// moves a similarity by less than 0.0001.
+const SPARE: usize = 64;
+
+/// Collects the `limit` nearest of those pushed.
+pub struct Best {
     limit: usize,
     /// The worst kept on top.
-    best: BinaryHeap<Reverse<Kept>>,
+    kept: BinaryHeap<Reverse<Kept>>,
 }
 
 #[derive(PartialEq)]
@@ -33,58 +43,152 @@ impl Ord for Kept {
     }
 }
 
-impl<'q> Scan<'q> {
-    pub fn new(query: &'q [f32], limit: usize) -> Self {
+impl Best {
+    pub fn new(limit: usize) -> Self {
         Self {
-            query,
             limit,
-            best: BinaryHeap::new(),
+            kept: BinaryHeap::new(),
         }
     }
 
-    /// `values` must be normalised and as long as the query.
-    pub fn push(&mut self, id: VectorId, values: &[f32]) {
-        let similarity = dot(self.query, values);
-        let kept = Kept(Neighbour { id, similarity });
-        if self.best.len() < self.limit {
-            self.best.push(Reverse(kept));
-        } else if self.best.peek().is_some_and(|worst| kept > worst.0) {
-            self.best.pop();
-            self.best.push(Reverse(kept));
+    pub fn push(&mut self, neighbour: Neighbour) {
+        let kept = Kept(neighbour);
+        if self.kept.len() < self.limit {
+            self.kept.push(Reverse(kept));
+        } else if self.kept.peek().is_some_and(|worst| kept > worst.0) {
+            self.kept.pop();
+            self.kept.push(Reverse(kept));
         }
     }
 
     /// The nearest, best first.
     pub fn finish(self) -> Vec<Neighbour> {
-        let sorted = self.best.into_sorted_vec();
+        let sorted = self.kept.into_sorted_vec();
         sorted.into_iter().map(|Reverse(Kept(n))| n).collect()
     }
+}
+
+/// Whether a row is looked at, where not all of its stretch are.
+pub type KeepRow<'a> = dyn Fn(&Row) -> bool + Sync + 'a;
+
+/// The `limit` vectors nearest to `query` among `stretches` of rows, best first, on all cores.
+pub fn scan(
+    vectors: &Vectors,
+    query: &[f32],
+    limit: usize,
+    stretches: &[Range<usize>],
+    keep: Option<&KeepRow>,
+) -> Vec<Neighbour> {
+    let halves = to_halves(query);
+    let pieces: Vec<Range<usize>> = pieces(stretches).collect();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = cores.min(pieces.len().div_ceil(2)).max(1);
+    let next = AtomicUsize::new(0);
+    let wanted = limit + SPARE;
+    let work = || {
+        let mut best = Best::new(wanted);
+        while let Some(piece) = pieces.get(next.fetch_add(1, Relaxed)) {
+            look(vectors, &halves, piece.clone(), keep, &mut best);
+        }
+        best.finish()
+    };
+    let found = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut found = work();
+        for other in others {
+            match other.join() {
+                Ok(more) => found.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        found
+    });
+    let mut rough = Best::new(wanted);
+    found.into_iter().for_each(|n| rough.push(n));
+    let mut best = Best::new(limit);
+    for n in rough.finish() {
+        let row = n.id.0 as usize;
+        best.push(Neighbour {
+            id: vectors.rows()[row].id(),
+            similarity: vectors.similarity(query, row),
+        });
+    }
+    best.finish()
+}
+
+/// While a scan goes on, neighbours bear their row for an id.
+fn look(
+    vectors: &Vectors,
+    query: &[f16],
+    piece: Range<usize>,
+    keep: Option<&KeepRow>,
+    best: &mut Best,
+) {
+    for row in piece {
+        if keep.is_some_and(|keep| !keep(&vectors.rows()[row])) {
+            continue;
+        }
+        best.push(Neighbour {
+            id: crate::types::VectorId(row as i64),
+            similarity: dot_halves(query, vectors.vector(row)),
+        });
+    }
+}
+
+fn pieces(stretches: &[Range<usize>]) -> impl Iterator<Item = Range<usize>> {
+    stretches.iter().flat_map(|s| {
+        let end = s.end;
+        let starts = s.clone().step_by(PIECE);
+        starts.map(move |from| from..end.min(from + PIECE))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Embedding;
+    use crate::ann::tests::{clustered, file};
+    use crate::types::{Embedding, VectorId};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn keeps_what_sorting_everything_would(
-            vectors in proptest::collection::vec(proptest::collection::vec(-1f32..1.0, 8), 1..60),
+            similarities in proptest::collection::vec(-1f32..1.0, 0..60),
             limit in 1usize..20,
         ) {
-            let unit: Vec<Embedding> = vectors.into_iter().filter_map(Embedding::normalised).collect();
-            prop_assume!(!unit.is_empty());
-            let query = unit[0].clone();
-            let mut scan = Scan::new(query.as_slice(), limit);
-            for (i, v) in unit.iter().enumerate() {
-                scan.push(VectorId(i as i64), v.as_slice());
+            let mut best = Best::new(limit);
+            for (i, &similarity) in similarities.iter().enumerate() {
+                best.push(Neighbour { id: VectorId(i as i64), similarity });
             }
-            let got: Vec<f32> = scan.finish().iter().map(|n| n.similarity).collect();
-            let mut all: Vec<f32> = unit.iter().map(|v| query.similarity(v)).collect();
+            let got: Vec<f32> = best.finish().iter().map(|n| n.similarity).collect();
+            let mut all = similarities;
             all.sort_by(|a, b| b.total_cmp(a));
-            prop_assert_eq!(got.len(), limit.min(unit.len()));
-            prop_assert!(got.iter().zip(&all).all(|(a, b)| (a - b).abs() < 1e-5));
+            all.truncate(limit);
+            prop_assert_eq!(got, all);
         }
+    }
+
+    #[test]
+    fn a_scan_in_pieces_finds_what_looking_at_each_in_full_precision_finds() {
+        let dir = tempfile::tempdir().unwrap();
+        let vectors = clustered(9000, 48);
+        let file = file(dir.path(), &vectors);
+        let query = Embedding::normalised(vectors[77].1.clone()).unwrap();
+        let within = [10..4000, 4500..4501, 7000..9000];
+        let every_third = |row: &Row| row.id().0 % 3 == 0;
+        for keep in [None, Some(&every_third as &KeepRow)] {
+            let found = scan(&file, query.as_slice(), 50, &within, keep);
+            let mut all = Best::new(50);
+            for row in within.iter().cloned().flatten() {
+                if keep.is_none_or(|keep| keep(&file.rows()[row])) {
+                    all.push(Neighbour {
+                        id: file.rows()[row].id(),
+                        similarity: file.similarity(query.as_slice(), row),
+                    });
+                }
+            }
+            assert_eq!(found, all.finish());
+        }
+        assert!(scan(&file, query.as_slice(), 5, &[], None).is_empty());
     }
 }

@@ -1,14 +1,23 @@
-//! Nearest neighbours: an exact scan and an HNSW graph. Ids and vectors in, ids out.
+//! Nearest neighbours: a mapped file of vectors, an exact scan of it, and an HNSW graph over it. Ids
+//! and vectors in, ids out.
 
 mod exact;
+mod graph;
 mod hnsw;
+mod map;
+mod vectors;
 
 use std::path::PathBuf;
 
+use half::slice::HalfFloatSliceExt;
+use simsimd::{SpatialSimilarity, f16};
+
 use crate::types::VectorId;
 
-pub use exact::Scan;
-pub use hnsw::{Graph, GraphState};
+pub use exact::{Best, KeepRow, scan};
+pub use graph::Graph;
+pub use hnsw::{Progress, build};
+pub use vectors::{Appender, Row, Vectors};
 
 /// A vector near the query.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,22 +27,91 @@ pub struct Neighbour {
     pub similarity: f32,
 }
 
-/// Why a graph could not be kept or opened. It is derived: it can always be built again.
+/// Why a derived file could not be kept or opened. It can always be built again.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnError {
-    #[error("{}: the graph cannot be written: {cause}", path.display())]
+    #[error("{}: cannot be written: {cause}", path.display())]
     Write {
         path: PathBuf,
         cause: std::io::Error,
     },
-    #[error("{}: the graph cannot be written: {reason}", path.display())]
-    Dump { path: PathBuf, reason: String },
-    #[error("{}: the graph cannot be read: {reason}", path.display())]
+    #[error("{}: cannot be read: {reason}", path.display())]
     Read { path: PathBuf, reason: String },
+    #[error("vector {id} has {found} values, not {dim}")]
+    Length { id: i64, found: usize, dim: usize },
+    #[error("stopped")]
+    Stopped,
 }
 
 /// Cosine of two normalised vectors of one length, with the machine's widest instructions.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    use simsimd::SpatialSimilarity;
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     f32::dot(a, b).unwrap_or(-1.0) as f32
+}
+
+fn dot_halves(a: &[f16], b: &[f16]) -> f32 {
+    f16::dot(a, b).unwrap_or(-1.0) as f32
+}
+
+fn to_halves(values: &[f32]) -> Vec<f16> {
+    let mut halves = vec![half::f16::ZERO; values.len()];
+    halves.convert_from_f32_slice(values);
+    halves.iter().map(|h| f16(h.to_bits())).collect()
+}
+
+impl Vectors {
+    /// Cosine of a query and the vector of a row, the query in full precision.
+    pub fn similarity(&self, query: &[f32], row: usize) -> f32 {
+        let halves: Vec<half::f16> = self
+            .vector(row)
+            .iter()
+            .map(|h| half::f16::from_bits(h.0))
+            .collect();
+        let mut values = vec![0.0; halves.len()];
+        halves.convert_to_f32_slice(&mut values);
+        dot(query, &values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::types::{Embedding, VideoId};
+
+    /// Clustered like pictures are: `count` vectors around 40 centres. Seeded.
+    pub(super) fn clustered(count: usize, dim: usize) -> Vec<(VectorId, Vec<f32>)> {
+        let mut state = 0x9E37_79B9_7F4A_7C15u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+        };
+        let centres: Vec<Vec<f32>> = (0..40)
+            .map(|_| (0..dim).map(|_| random()).collect())
+            .collect();
+        (0..count)
+            .map(|i| {
+                let noisy = centres[i % 40].iter().map(|c| c + 0.5 * random()).collect();
+                let unit = Embedding::normalised(noisy).unwrap();
+                (VectorId(i as i64 + 1), unit.as_slice().to_vec())
+            })
+            .collect()
+    }
+
+    /// Appends those that are newer than what the file in `dir` has.
+    pub(super) fn file(dir: &Path, vectors: &[(VectorId, Vec<f32>)]) -> Vectors {
+        let dim = vectors[0].1.len();
+        let mut appender = Appender::open(dir, dim).unwrap();
+        let last = appender.last_id();
+        for (id, values) in vectors.iter().filter(|(id, _)| *id > last) {
+            let row = Row::new(*id, VideoId(id.0 / 100), id.0 as f64, id.0 as f64);
+            let halves = to_halves(values);
+            let bytes: Vec<u8> = halves.iter().flat_map(|h| h.0.to_le_bytes()).collect();
+            appender.push(row, &bytes).unwrap();
+        }
+        appender.finish(1).unwrap();
+        Vectors::open(dir, dim).unwrap().unwrap()
+    }
 }

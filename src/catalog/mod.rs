@@ -4,6 +4,7 @@
 mod canaries;
 mod codec;
 mod moments;
+mod soundness;
 mod stamp;
 mod videos;
 
@@ -16,7 +17,7 @@ use rusqlite_migration::{M, Migrations};
 
 use crate::types::{Generation, ModelId};
 
-pub use moments::{MomentRow, NewMoment, StoredVector};
+pub use moments::{Lacking, MomentRow, NewMoment};
 pub use stamp::{FileStamp, content_digest};
 pub use videos::{Known, Recorded, VideoRecord, VideoRef, VideoRow};
 
@@ -26,6 +27,7 @@ const MIGRATIONS: &[M] = &[
     M::up(include_str!("../../migrations/0001_library.sql")),
     M::up(include_str!("../../migrations/0002_canaries.sql")),
     M::up(include_str!("../../migrations/0003_ledger.sql")),
+    M::up(include_str!("../../migrations/0004_answering_model.sql")),
 ];
 
 /// How long a write waits for another process's commit.
@@ -64,6 +66,18 @@ pub enum CatalogError {
     },
     #[error("the catalogue failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
+}
+
+/// A model that has written here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelRow {
+    pub id: ModelId,
+    pub name: String,
+    pub fingerprint: String,
+    pub dim: usize,
+    pub has_vectors: bool,
+    /// Queries are answered by it where they name no other.
+    pub answers: bool,
 }
 
 /// An open catalogue.
@@ -136,6 +150,14 @@ impl Catalog {
         })
     }
 
+    /// Until it is dropped, all that is read is of one moment; `None` inside another.
+    pub fn snapshot(&self) -> Result<Option<rusqlite::Transaction<'_>>, CatalogError> {
+        match self.db.is_autocommit() {
+            true => Ok(Some(self.db.unchecked_transaction()?)),
+            false => Ok(None),
+        }
+    }
+
     pub fn generation(&self) -> Result<Generation, CatalogError> {
         let sql = "SELECT generation FROM library";
         Ok(Generation(self.db.query_row(sql, [], |r| r.get(0))?))
@@ -162,20 +184,63 @@ impl Catalog {
         Ok(id.optional()?.map(ModelId))
     }
 
-    /// Every model that ever wrote here, with its fingerprint.
-    pub fn models(&self) -> Result<Vec<(ModelId, String)>, CatalogError> {
-        let mut statement = self.db.prepare("SELECT id, fingerprint FROM models")?;
-        let rows = statement.query_map([], |r| Ok((ModelId(r.get(0)?), r.get(1)?)))?;
+    /// Every model that ever wrote here; the one that answers first.
+    pub fn models(&self) -> Result<Vec<ModelRow>, CatalogError> {
+        let sql = "SELECT id, name, fingerprint, dim,
+               EXISTS (SELECT 1 FROM vectors WHERE model_id = models.id),
+               id IS (SELECT model_id FROM library) AS answers
+             FROM models ORDER BY answers DESC, id";
+        let mut statement = self.db.prepare(sql)?;
+        let rows = statement.query_map([], |r| {
+            Ok(ModelRow {
+                id: ModelId(r.get(0)?),
+                name: r.get(1)?,
+                fingerprint: r.get(2)?,
+                dim: r.get(3)?,
+                has_vectors: r.get(4)?,
+                answers: r.get(5)?,
+            })
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Names of the models that have vectors here, the most used first.
-    pub fn model_names(&self) -> Result<Vec<String>, CatalogError> {
-        let sql = "SELECT m.name FROM models m JOIN vectors v ON v.model_id = m.id
-             GROUP BY m.id ORDER BY count(*) DESC";
-        let mut statement = self.db.prepare(sql)?;
-        let names = statement.query_map([], |r| r.get(0))?;
-        Ok(names.collect::<Result<_, _>>()?)
+    /// From now on queries are answered by this model, which has vectors of all that is there;
+    /// `sampling` tells how the readings of the one before are named for this one.
+    pub fn answer_by(
+        &mut self,
+        model: ModelId,
+        sampling: impl Fn(&str) -> String,
+    ) -> Result<(), CatalogError> {
+        self.commit(|t, _| {
+            t.execute("UPDATE library SET model_id = ?1", [model.0])?;
+            let mut names = t.prepare("SELECT DISTINCT sampling FROM videos")?;
+            let names: Vec<String> = names
+                .query_map([], |r| r.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for name in names {
+                let sql = "UPDATE videos SET sampling = ?2 WHERE sampling = ?1";
+                t.execute(sql, (&name, sampling(&name)))?;
+            }
+            t.execute("UPDATE videos SET model_id = ?1", [model.0])
+                .map(drop)
+        })
+    }
+
+    /// Takes away the vectors of all models but the one that answers.
+    pub fn prune_models(&mut self) -> Result<(), CatalogError> {
+        self.commit(|t, _| {
+            let others = "(SELECT id FROM models WHERE id IS NOT (SELECT model_id FROM library))";
+            t.execute(
+                &format!("DELETE FROM vectors WHERE model_id IN {others}"),
+                [],
+            )?;
+            t.execute(
+                &format!("UPDATE videos SET model_id = NULL WHERE model_id IN {others}"),
+                [],
+            )?;
+            t.execute(&format!("DELETE FROM models WHERE id IN {others}"), [])
+                .map(drop)
+        })
     }
 
     /// Runs `work` in one transaction: all of it is kept or none. It raises the generation unless

@@ -1,6 +1,6 @@
 //! Rows of moments and their vectors.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codec::{pack, unpack};
 use super::{Catalog, CatalogError};
@@ -38,7 +38,43 @@ pub struct StoredVector<'a> {
     /// Of its moment, in seconds.
     pub start: f64,
     pub end: f64,
-    pub values: &'a [f32],
+    /// f16, little-endian, L2-normalised.
+    pub bytes: &'a [u8],
+}
+
+impl StoredVector<'_> {
+    pub fn values(&self) -> Vec<f32> {
+        let mut values = Vec::new();
+        unpack(self.bytes, &mut values);
+        values
+    }
+}
+
+/// Moments of a video that have no vector of a model.
+#[derive(Debug, Clone)]
+pub struct Lacking {
+    pub video: VideoId,
+    /// With the times of their frames.
+    pub moments: Vec<(MomentId, Timestamp)>,
+}
+
+fn insert_vectors(
+    t: &Connection,
+    moment: i64,
+    model: ModelId,
+    views: &[(Option<ViewBox>, Embedding)],
+) -> rusqlite::Result<()> {
+    let mut insert = t.prepare_cached(
+        "INSERT INTO vectors (moment_id, model_id, x, y, width, height, vector)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for (view, embedding) in views {
+        let at = |i: usize| view.map(|v| v[i]);
+        let packed = pack(embedding.as_slice());
+        let (x, y, w, h) = (at(0), at(1), at(2), at(3));
+        insert.execute(params![moment, model.0, x, y, w, h, packed])?;
+    }
+    Ok(())
 }
 
 impl Catalog {
@@ -53,10 +89,6 @@ impl Catalog {
                 r#"INSERT INTO moments (video_id, base_num, base_den, time, start, "end")
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)"#,
             )?;
-            let mut vector = t.prepare_cached(
-                "INSERT INTO vectors (moment_id, model_id, x, y, width, height, vector)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?;
             for m in moments {
                 let base = m.time.base;
                 moment.execute(params![
@@ -68,12 +100,7 @@ impl Catalog {
                     m.end.ticks
                 ])?;
                 let id = t.last_insert_rowid();
-                for (view, embedding) in &m.vectors {
-                    let at = |i: usize| view.map(|v| v[i]);
-                    let packed = pack(embedding.as_slice());
-                    let (x, y, w, h) = (at(0), at(1), at(2), at(3));
-                    vector.execute(params![id, model.0, x, y, w, h, packed])?;
-                }
+                insert_vectors(t, id, model, &m.vectors)?;
             }
             Ok(())
         })
@@ -128,13 +155,8 @@ impl Catalog {
         Ok(out)
     }
 
-    pub fn vector_count(&self, model: ModelId) -> Result<usize, CatalogError> {
-        let sql = "SELECT count(*) FROM vectors x JOIN moments m ON m.id = x.moment_id
-             JOIN shown_videos v ON v.id = m.video_id WHERE x.model_id = ?1";
-        Ok(self.db.query_row(sql, [model.0], |r| r.get(0))?)
-    }
-
-    /// Hands every vector of a model newer than `after` to `each`, oldest first.
+    /// Hands every vector of a model newer than `after` to `each`, oldest first, also those of readings
+    /// that are not shown.
     pub fn each_vector(
         &self,
         model: ModelId,
@@ -145,23 +167,66 @@ impl Catalog {
                m.start * 1.0 * m.base_num / m.base_den, m."end" * 1.0 * m.base_num / m.base_den
              FROM vectors x
              JOIN moments m ON m.id = x.moment_id
-             JOIN shown_videos v ON v.id = m.video_id
              WHERE x.model_id = ?1 AND x.id > ?2 ORDER BY x.id"#;
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query([model.0, after.0])?;
-        let mut values = Vec::new();
         while let Some(row) = rows.next()? {
-            values.clear();
-            let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-            unpack(blob, &mut values);
             each(StoredVector {
                 id: VectorId(row.get(0)?),
                 video: VideoId(row.get(1)?),
+                bytes: row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?,
                 start: row.get(3)?,
                 end: row.get(4)?,
-                values: &values,
             });
         }
         Ok(())
+    }
+
+    /// The bytes of one vector; `None` where it has been removed.
+    pub fn vector_bytes(&self, id: VectorId) -> Result<Option<Vec<u8>>, CatalogError> {
+        let sql = "SELECT vector FROM vectors WHERE id = ?1";
+        let mut statement = self.db.prepare_cached(sql)?;
+        Ok(statement.query_row([id.0], |r| r.get(0)).optional()?)
+    }
+
+    /// The moments shown that have no vector of a model, by their videos.
+    pub fn lacking(&self, model: ModelId) -> Result<Vec<Lacking>, CatalogError> {
+        let sql = "SELECT m.video_id, m.id, m.time, m.base_num, m.base_den
+             FROM moments m JOIN shown_videos v ON v.id = m.video_id
+             WHERE NOT EXISTS (SELECT 1 FROM vectors x WHERE x.moment_id = m.id AND x.model_id = ?1)
+             ORDER BY v.path, m.time * 1.0 * m.base_num / m.base_den";
+        let mut statement = self.db.prepare(sql)?;
+        let mut rows = statement.query([model.0])?;
+        let mut lacking: Vec<Lacking> = Vec::new();
+        while let Some(r) = rows.next()? {
+            let video = VideoId(r.get(0)?);
+            let base = TimeBase::new(r.get(3)?, r.get(4)?).unwrap_or(TimeBase::MICROS);
+            let moment = (MomentId(r.get(1)?), Timestamp::new(r.get(2)?, base));
+            match lacking.last_mut() {
+                Some(last) if last.video == video => last.moments.push(moment),
+                _ => lacking.push(Lacking {
+                    video,
+                    moments: vec![moment],
+                }),
+            }
+        }
+        Ok(lacking)
+    }
+
+    /// Adds vectors to moments that are there; those that have gone meanwhile are passed over.
+    pub fn add_vectors(
+        &mut self,
+        model: ModelId,
+        vectors: &[(MomentId, Vec<(Option<ViewBox>, Embedding)>)],
+    ) -> Result<(), CatalogError> {
+        self.commit(|t, _| {
+            for (moment, views) in vectors {
+                let there = "SELECT EXISTS (SELECT 1 FROM moments WHERE id = ?1)";
+                if t.query_row(there, [moment.0], |r| r.get(0))? {
+                    insert_vectors(t, moment.0, model, views)?;
+                }
+            }
+            Ok(())
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Rows of videos: what was read of each file, and how far.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -302,7 +302,7 @@ impl Catalog {
     }
 
     /// Marks a video as read to its end, or as far as it went; earlier readings of its path go
-    /// away. Where it `continues` one of them, that one's moments become its own first.
+    /// away. Where it `continues` one of them, its moments become that one's, which stays.
     pub fn finish_video(
         &mut self,
         video: VideoId,
@@ -318,17 +318,22 @@ impl Catalog {
                 return t.execute(sql, [video.0]).map(drop);
             }
             let mut record = record.clone();
+            let mut kept = video;
             if let Some(earlier) = continues {
                 record.add_earlier(t, earlier)?;
-                let both = [video.0, earlier.0];
+                let both = [earlier.0, video.0];
                 for table in ["moments", "gaps", "faults"] {
                     let sql = format!("UPDATE {table} SET video_id = ?1 WHERE video_id = ?2");
                     t.execute(&sql, both)?;
                 }
+                let now = "UPDATE videos SET (size, modified_ns, sampling)
+                     = (SELECT size, modified_ns, sampling FROM videos WHERE id = ?2) WHERE id = ?1";
+                t.execute(now, both)?;
+                kept = earlier;
             }
-            let earlier = "DELETE FROM videos WHERE id <> ?1
+            let others = "DELETE FROM videos WHERE id <> ?1
                  AND path = (SELECT path FROM videos WHERE id = ?1)";
-            *changed = t.execute(earlier, [video.0])? > 0;
+            *changed = t.execute(others, [kept.0])? > 0;
             t.execute(
                 "UPDATE videos SET indexed_at = unixepoch(), container = ?2, codec = ?3, width = ?4,
                    height = ?5, duration = ?6, read_to = ?7, frames = ?8, largest_gap = ?9,
@@ -336,7 +341,7 @@ impl Catalog {
                    model_id = ?14, digest = ?15, camera = ?16, recorded_ms = ?17,
                    recorded_from = ?18, retry = ?19, stream = ?20 WHERE id = ?1",
                 params![
-                    video.0,
+                    kept.0,
                     record.container,
                     record.codec,
                     record.width,
@@ -360,23 +365,31 @@ impl Catalog {
             )?;
             let gap = r#"INSERT INTO gaps (video_id, start, "end") VALUES (?1, ?2, ?3)"#;
             for (start, end) in &record.gaps {
-                t.execute(gap, params![video.0, start, end])?;
+                t.execute(gap, params![kept.0, start, end])?;
             }
             for time in &record.faults {
                 let fault = "INSERT INTO faults (video_id, time) VALUES (?1, ?2)";
-                t.execute(fault, params![video.0, time])?;
+                t.execute(fault, params![kept.0, time])?;
             }
             Ok(())
         })
     }
 
-    /// Every video, by path.
-    pub fn videos(&self) -> Result<Vec<VideoRow>, CatalogError> {
-        let sql = "SELECT v.*, (SELECT count(*) FROM moments m WHERE m.video_id = v.id) AS moments,
+    /// Videos whose moments a query sees.
+    pub fn shown_videos(&self) -> Result<HashSet<VideoId>, CatalogError> {
+        let mut statement = self.db.prepare_cached("SELECT id FROM shown_videos")?;
+        let rows = statement.query_map([], |r| r.get(0).map(VideoId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Every video, by path; with the number of its moments where they are `counted`.
+    pub fn videos(&self, counted: bool) -> Result<Vec<VideoRow>, CatalogError> {
+        let sql = "SELECT v.*, iif(?1, (SELECT count(*) FROM moments m WHERE m.video_id = v.id), 0)
+                 AS moments,
                (SELECT name FROM models WHERE models.id = v.model_id) AS model
              FROM shown_videos v ORDER BY path";
         let mut statement = self.db.prepare(sql)?;
-        let rows = statement.query_map([], video_row)?;
+        let rows = statement.query_map([counted], video_row)?;
         let mut videos = rows.collect::<Result<Vec<_>, _>>()?;
         let mut gaps = self.by_video(r#"video_id, start, "end" FROM gaps"#, |r| {
             Ok((r.get(1)?, r.get(2)?))

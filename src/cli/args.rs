@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use super::backup::BackupArgs;
+use super::check::CheckArgs;
 use super::embed::EmbedArgs;
 use super::eval::EvalArgs;
 use super::index::IndexArgs;
 use super::label::LabelArgs;
 use super::model::ModelArgs;
 use super::query::QueryArgs;
+use super::reembed::ReembedArgs;
 use super::remove::RemoveArgs;
 use super::status::StatusArgs;
 use super::verify::VerifyArgs;
@@ -58,6 +61,9 @@ pub(super) enum Verb {
     Watch(WatchArgs),
     Status(StatusArgs),
     Verify(VerifyArgs),
+    Reembed(ReembedArgs),
+    Check(CheckArgs),
+    Backup(BackupArgs),
     Remove(RemoveArgs),
     Model(ModelArgs),
     Embed(EmbedArgs),

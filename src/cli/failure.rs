@@ -76,9 +76,13 @@ impl From<IndexError> for Failure {
     fn from(cause: IndexError) -> Self {
         let hint = match &cause {
             IndexError::Catalog(e) => catalog_hint(e),
-            IndexError::OtherModel { .. } => Some(
-                "give each model a library of its own: --library DIR (or leave --model out)".into(),
-            ),
+            IndexError::OtherModel { model, .. } => Some(format!(
+                "change over, while the other goes on answering: vsearch reembed --model {model} (or \
+                 leave --model out, or give it a library of its own: --library DIR)"
+            )),
+            IndexError::OtherLength { model, .. } => {
+                Some(format!("ask with the model it was made by: --model {model}"))
+            }
             IndexError::Ann(_) => Some(
                 "check that the disk of the library is writable and not full, then run `vsearch index` again"
                     .into(),

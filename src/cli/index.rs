@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -7,11 +7,13 @@ use super::args::Common;
 use super::embedder;
 use super::failure::Failure;
 use super::output::{library, shown};
-use super::progress::Progress;
+use super::progress::{Counter, Progress};
 use super::reading::{LimitArgs, NameArgs, decoder};
 use super::stop::on_interrupt;
 use crate::embed::{Embedder, Views};
-use crate::index::{CatalogError, IndexError, Reader, Writer};
+use crate::index::{
+    CatalogError, GRAPH_FROM, GraphProgress, IndexError, Reader, Writer, grow_graph,
+};
 use crate::ingest::{Fold, Job, Summary, run as ingest};
 use crate::media::Sampling;
 
@@ -140,8 +142,13 @@ impl<'a> Indexing<'a> {
         })
     }
 
+    /// Fingerprint and length of vectors of its model.
+    pub(super) fn model(&self) -> (String, usize) {
+        (self.embedder.fingerprint().to_owned(), self.embedder.dim())
+    }
+
     /// Where its library lies.
-    pub(super) fn dir(&self) -> &std::path::Path {
+    pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
 
@@ -160,7 +167,16 @@ impl<'a> Indexing<'a> {
 }
 
 pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure> {
-    let summary = Indexing::new(common, args)?.run(&args.paths)?;
+    let mut indexing = Indexing::new(common, args)?;
+    let summary = indexing.run(&args.paths)?;
+    if !summary.interrupted {
+        let embedder = indexing.embedder.as_ref();
+        grow(
+            common,
+            &indexing.dir,
+            (embedder.fingerprint(), embedder.dim()),
+        )?;
+    }
     if summary.videos() == 0 && summary.failed == 0 && !summary.interrupted {
         let paths: Vec<String> = args.paths.iter().map(|p| shown(p)).collect();
         return Err(
@@ -177,7 +193,7 @@ pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure
 /// Runs a job with its progress shown.
 pub(super) fn index(
     common: &Common,
-    dir: &std::path::Path,
+    dir: &Path,
     embedder: &dyn Embedder,
     job: &Job,
 ) -> Result<Summary, Failure> {
@@ -189,8 +205,21 @@ pub(super) fn index(
     Ok(summary)
 }
 
+/// Grows the search graph of a large library. Queries are answered without it meanwhile.
+pub(super) fn grow(common: &Common, dir: &Path, model: (&str, usize)) -> Result<(), Failure> {
+    let stop = on_interrupt();
+    let counter = Counter::new(common.quiet, "growing the search graph", "vectors");
+    let progress = GraphProgress {
+        report: &|done, total| counter.show(done as u64, total as u64),
+        stop: &stop,
+    };
+    grow_graph(dir, model, GRAPH_FROM, &progress)?;
+    counter.finish();
+    Ok(())
+}
+
 /// The model the library was made with.
-fn own_model(dir: &std::path::Path) -> Result<Option<String>, Failure> {
+fn own_model(dir: &Path) -> Result<Option<String>, Failure> {
     match Reader::open(dir) {
         Ok(reader) => Ok(reader.model_names()?.into_iter().next()),
         Err(IndexError::Catalog(CatalogError::NoLibrary { .. })) => Ok(None),

@@ -9,6 +9,8 @@ macro_rules! note {
 }
 
 mod args;
+mod backup;
+mod check;
 mod embed;
 mod embedder;
 mod eval;
@@ -22,6 +24,7 @@ mod pictures;
 mod progress;
 mod query;
 mod reading;
+mod reembed;
 mod remove;
 mod scope;
 mod status;
@@ -83,6 +86,9 @@ fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Verb::Label(a) => label::run(&common, &a),
         Verb::Eval(a) => eval::run(&common, &a),
         Verb::Model(a) => model::run(&common, &a),
+        Verb::Reembed(a) => reembed::run(&common, &a),
+        Verb::Check(a) => check::run(&common, &a),
+        Verb::Backup(a) => backup::run(&common, &a),
         Verb::Remove(a) => remove::run(&common, &a),
         Verb::DecodeWorker { memory } => {
             // Stopping is the parent's to decide.

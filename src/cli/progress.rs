@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -50,10 +50,7 @@ impl Progress {
 
     pub(super) fn show(&self, event: Event) {
         // A thread that panicked while showing leaves numbers, not broken state.
-        let mut state = self
-            .state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Looking { files } => self.bar.set_message(format!("{files} files looked at")),
             Event::Planned {
@@ -195,5 +192,56 @@ impl Progress {
         if !self.quiet {
             self.problem(line);
         }
+    }
+}
+
+/// Shows how far a count is.
+pub(super) struct Counter {
+    bar: ProgressBar,
+    quiet: bool,
+    /// What is done, and to what.
+    doing: &'static str,
+    things: &'static str,
+    started: Instant,
+    last_line: Mutex<Instant>,
+}
+
+impl Counter {
+    pub(super) fn new(quiet: bool, doing: &'static str, things: &'static str) -> Self {
+        let bar = match quiet {
+            true => ProgressBar::hidden(),
+            false => ProgressBar::new(0),
+        };
+        bar.set_style(ProgressStyle::with_template(BAR).expect("a valid template"));
+        let now = Instant::now();
+        Self {
+            bar,
+            quiet,
+            doing,
+            things,
+            started: now,
+            last_line: Mutex::new(now),
+        }
+    }
+
+    pub(super) fn show(&self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+        self.bar.set_message(self.doing);
+        let mut last = self
+            .last_line
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.bar.is_hidden() && !self.quiet && last.elapsed() >= PLAIN_EVERY {
+            *last = Instant::now();
+            let share = done as f64 / total.max(1) as f64;
+            let left = self.started.elapsed().as_secs_f64() * (1.0 / share.max(1e-9) - 1.0);
+            let (doing, things) = (self.doing, self.things);
+            note!("{doing}: {done} of {total} {things}, ETA {}", length(left));
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 }

@@ -59,7 +59,7 @@ struct SummaryLine {
 pub(super) fn run(common: &Common, args: &StatusArgs) -> Result<ExitCode, Failure> {
     let dir = library(common)?;
     let reader = Reader::open(&dir)?;
-    let videos = reader.videos()?;
+    let videos = reader.counted_videos()?;
     let summary = Summary {
         library: dir.to_string_lossy().into_owned(),
         videos: videos.len(),

@@ -39,7 +39,7 @@ pub(super) fn run(common: &Common, args: &VerifyArgs) -> Result<ExitCode, Failur
         return Err(Failure::new("the library has no vectors yet")
             .hint("index some videos first: vsearch index FOLDER"));
     };
-    let sample = reader.random_vectors(model, args.sample as usize)?;
+    let sample = reader.random_vectors(model.id, args.sample as usize)?;
     let (mut worst, mut differ, mut unreadable) = (1.0f32, 0, 0);
     let mut videos = HashSet::new();
     for (id, stored) in &sample {

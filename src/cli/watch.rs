@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -13,6 +14,7 @@ use super::failure::Failure;
 use super::index::{IndexArgs, Indexing, positive_seconds};
 use super::output::shown;
 use super::stop::on_interrupt;
+use crate::index::{GRAPH_FROM, GraphProgress, grow_graph};
 
 /// A file that never settles is indexed as far as it goes, so often.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
@@ -76,6 +78,37 @@ impl Changes {
     }
 }
 
+/// Grows the search graph beside all else.
+#[derive(Default)]
+struct Growing(Option<JoinHandle<()>>);
+
+impl Growing {
+    fn start(&mut self, dir: &Path, (fingerprint, dim): (String, usize)) {
+        if self
+            .0
+            .as_ref()
+            .is_some_and(|running| !running.is_finished())
+        {
+            return;
+        }
+        let dir = dir.to_owned();
+        let grow = move || {
+            let progress = GraphProgress {
+                report: &|_, _| {},
+                stop: &on_interrupt(),
+            };
+            if let Err(e) = grow_graph(&dir, (&fingerprint, dim), GRAPH_FROM, &progress) {
+                note!("{e}; queries look at every vector meanwhile");
+            }
+        };
+        // Where no thread can be had, the next change tries again.
+        self.0 = std::thread::Builder::new()
+            .name("graph".into())
+            .spawn(grow)
+            .ok();
+    }
+}
+
 pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<ExitCode, Failure> {
     let stop = on_interrupt();
     let mut indexing = Indexing::new(common, &args.index)?;
@@ -97,6 +130,7 @@ pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<ExitCode, Failure
             })?;
     }
     indexing.run(args.index.paths())?;
+    let mut growing = Growing::default();
     if !common.quiet {
         note!("watching; Ctrl-C ends it");
     }
@@ -116,7 +150,7 @@ pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<ExitCode, Failure
             indexing.run_found(&ready)
         };
         match done {
-            Ok(_) => {}
+            Ok(_) => growing.start(indexing.dir(), indexing.model()),
             // Another vsearch has its turn; then everything is looked at again.
             Err(failure) if failure.is_busy() => changes.missed.store(true, Ordering::Relaxed),
             Err(failure) => return Err(failure),

@@ -1,24 +1,25 @@
-//! The library as one thing: a [`Writer`] that commits and keeps the derived graph caught up,
-//! a [`Reader`] that answers exactly, or from the graph where that is current and worth opening.
+//! The library as one thing: a [`Writer`] that commits and keeps the derived files caught up, a
+//! [`Reader`] that answers exactly, or from the graph where that is quicker.
 
+mod check;
 mod reader;
 mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub use reader::{Keep, Method, Reader};
-pub use writer::Writer;
+pub use check::{Finding, check, mend};
+pub use reader::{Filter, Found, Method, Reader};
+pub use writer::{Writer, grow_graph};
 
 use crate::ann::AnnError;
-pub use crate::ann::Neighbour;
+pub use crate::ann::{Neighbour, Progress as GraphProgress};
 pub use crate::catalog::{
-    CatalogError, FileStamp, Known, MomentRow, NewMoment, Recorded, VideoRecord, VideoRef,
-    VideoRow, content_digest,
+    CatalogError, FileStamp, Known, Lacking, ModelRow, MomentRow, NewMoment, Recorded, VideoRecord,
+    VideoRef, VideoRow, content_digest,
 };
 
-/// From this many vectors of a model on, a graph is built. A reader asks it from its second query
-/// on: opening it costs more than one exact answer (docs/decisions/0004-exact-first.md).
-pub const GRAPH_FROM: usize = 10_000;
+/// From this many vectors of a model on, a graph is built.
+pub const GRAPH_FROM: usize = 50_000;
 
 /// Why the library did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -27,17 +28,23 @@ pub enum IndexError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Ann(#[from] AnnError),
-    #[error("{}: the library holds vectors of {}, and cannot take those of {model} as well yet", dir.display(), held.join(", "))]
+    #[error("{}: queries are answered by {held} here, and {model} has no vectors of the videos in it yet", dir.display())]
     OtherModel {
         dir: PathBuf,
         model: String,
-        held: Vec<String>,
+        held: String,
+    },
+    #[error("the vectors of {model} have {held} values here, those of the model given {found}")]
+    OtherLength {
+        model: String,
+        held: usize,
+        found: usize,
     },
 }
 
-/// Where the graph of a model lies. The fingerprint is hex: a safe file name.
-fn graph_dir(library: &Path, fingerprint: &str) -> PathBuf {
-    library.join("ann").join(fingerprint)
+/// Where the derived files of a model lie. The fingerprint is hex: a safe file name.
+fn derived_dir(library: &Path, fingerprint: &str) -> PathBuf {
+    library.join("vectors").join(fingerprint)
 }
 
 #[cfg(test)]

@@ -1,38 +1,82 @@
 //! The one that answers.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Ref, RefCell};
+use std::collections::HashSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::{IndexError, MomentRow, VideoRef, VideoRow, graph_dir};
-use crate::ann::{Graph, Neighbour, Scan};
+use super::{IndexError, ModelRow, MomentRow, VideoRef, VideoRow, Writer, derived_dir};
+use crate::ann::{Best, Graph, Neighbour, Row, Vectors, dot, scan};
 use crate::catalog::Catalog;
 use crate::types::{Embedding, Generation, ModelId, VectorId, VideoId};
 
-/// Whether a vector is looked at: its video, and start and end of its moment in seconds.
-pub type Keep = dyn Fn(VideoId, f64, f64) -> bool;
+/// Of each vector that comes into view, the graph looks at about so many others; each lies elsewhere in
+/// memory and costs as much as so many in a row (benches/search.rs).
+const GRAPH_COST: f64 = 150.0;
+/// What the graph keeps in view, at least: its recall (docs/performance.md).
+const EF_AT_LEAST: usize = 128;
+
+/// Of the nearest so many are compared with the catalogue: a damaged file must not make a hit.
+const COMPARED: usize = 16;
+/// Values up to which the whole file is compared with its checksums when it is opened.
+const HASHED_AT_OPENING: usize = 16 << 20;
+
+/// Which vectors are looked at.
+pub struct Filter {
+    /// Those of these videos.
+    pub videos: HashSet<VideoId>,
+    /// And of these moments: start and end in seconds of their video.
+    #[allow(clippy::type_complexity)]
+    pub moments: Option<Box<dyn Fn(VideoId, f64, f64) -> bool + Send + Sync>>,
+}
 
 /// How neighbours were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// Every vector was looked at.
+    /// Every vector in scope was looked at.
     Exact,
+    /// By the HNSW graph; exactly where that does not reach.
     Hnsw,
 }
 
-/// Reads a library. It sees what was committed when each of its calls began.
+/// Neighbours, best first.
+#[derive(Debug)]
+pub struct Found {
+    pub neighbours: Vec<Neighbour>,
+    pub method: Method,
+    /// Vectors in scope.
+    pub among: usize,
+}
+
+/// Reads a library. Each call sees what was committed when it began, whoever writes meanwhile.
 pub struct Reader {
     catalog: Catalog,
     dir: PathBuf,
-    /// Opening a graph costs more than one exact answer, so the first query goes without.
-    asked: Cell<bool>,
-    graph: RefCell<Option<OpenGraph>>,
+    exact: bool,
+    view: RefCell<Option<View>>,
 }
 
-/// A graph kept open, and what it answers for.
-struct OpenGraph {
-    fingerprint: String,
+/// The derived files of a model, and what of them counts at one generation of the catalogue.
+struct View {
+    model: ModelRow,
     generation: Generation,
-    graph: Graph,
+    vectors: Option<Vectors>,
+    graph: Option<Graph>,
+    /// Videos whose moments are shown.
+    shown: HashSet<VideoId>,
+    /// Stretches of rows of those videos, and how many rows that is.
+    live: Vec<Range<usize>>,
+    count: usize,
+}
+
+impl View {
+    /// Leaves the derived files out of account.
+    fn distrust(&mut self) {
+        self.vectors = None;
+        self.graph = None;
+        self.live.clear();
+        self.count = 0;
+    }
 }
 
 impl Reader {
@@ -40,70 +84,226 @@ impl Reader {
         Ok(Self {
             catalog: Catalog::open(dir)?,
             dir: dir.into(),
-            asked: Cell::new(false),
-            graph: RefCell::new(None),
+            exact: false,
+            view: RefCell::new(None),
         })
     }
 
-    /// The row of the model with this fingerprint; `None` where it made no vector here.
-    pub fn model(&self, fingerprint: &str) -> Result<Option<ModelId>, IndexError> {
-        Ok(self.catalog.find_model(fingerprint)?)
+    /// Until it is dropped, all that is read is of one moment.
+    pub fn snapshot(&self) -> Result<impl Sized + '_, IndexError> {
+        Ok(self.catalog.snapshot()?)
     }
 
-    /// Names of the models with vectors here, the most used first.
+    /// Looks at every vector, however many there are.
+    pub fn exact(mut self, exact: bool) -> Self {
+        self.exact = exact;
+        self
+    }
+
+    /// The model with this fingerprint; `None` where it made no vector here.
+    pub fn model(&self, fingerprint: &str) -> Result<Option<ModelRow>, IndexError> {
+        let models = self.models()?;
+        Ok(models.into_iter().find(|m| m.fingerprint == fingerprint))
+    }
+
+    /// The models with vectors here, the one that answers first.
+    pub fn models(&self) -> Result<Vec<ModelRow>, IndexError> {
+        let mut models = self.catalog.models()?;
+        models.retain(|m| m.has_vectors);
+        Ok(models)
+    }
+
+    /// Names of the models with vectors here, the one that answers first.
     pub fn model_names(&self) -> Result<Vec<String>, IndexError> {
-        Ok(self.catalog.model_names()?)
+        Ok(self.models()?.into_iter().map(|m| m.name).collect())
     }
 
-    pub fn vector_count(&self, model: ModelId) -> Result<usize, IndexError> {
-        Ok(self.catalog.vector_count(model)?)
-    }
-
-    /// The `limit` vectors of a model nearest to `query`, best first. `keep` leaves out videos
-    /// before anything is ranked, so that a filter never costs a hit.
+    /// The `limit` vectors of a model nearest to `query`, best first. The filter is applied before
+    /// anything is ranked, so that it never costs a hit.
     pub fn neighbours(
         &self,
-        model: (ModelId, &str),
+        model: &ModelRow,
         query: &Embedding,
         limit: usize,
-        keep: Option<&Keep>,
-    ) -> Result<(Vec<Neighbour>, Method), IndexError> {
-        let (model, fingerprint) = model;
-        let again = self.asked.replace(true);
-        if again && keep.is_none() {
-            self.open_graph(fingerprint)?;
-            if let Some(open) = &*self.graph.borrow() {
-                return Ok((open.graph.search(query.as_slice(), limit), Method::Hnsw));
-            }
+        filter: Option<&Filter>,
+    ) -> Result<Found, IndexError> {
+        // One transaction: what is derived and what is not yet are of one moment.
+        let _snapshot = self.snapshot()?;
+        let view = self.view(model)?;
+        let asked = query;
+        let query = query.as_slice();
+        if query.len() != model.dim {
+            return Err(IndexError::OtherLength {
+                model: model.name.clone(),
+                held: model.dim,
+                found: query.len(),
+            });
         }
-        let mut scan = Scan::new(query.as_slice(), limit);
-        self.catalog.each_vector(model, VectorId(0), |v| {
-            if keep.is_none_or(|keep| keep(v.video, v.start, v.end)) {
-                scan.push(v.id, v.values);
+        let holds = |row: &Row| {
+            let moments = filter.and_then(|f| f.moments.as_ref());
+            moments.is_none_or(|holds| holds(row.video(), row.start(), row.end()))
+        };
+        let timed = filter.is_some_and(|f| f.moments.is_some());
+        let wanted = |video: VideoId| filter.is_none_or(|f| f.videos.contains(&video));
+
+        let mut best = Best::new(limit);
+        let mut method = Method::Exact;
+        let mut among = 0;
+        if let Some(vectors) = &view.vectors {
+            let kept: Vec<Range<usize>> = match filter {
+                None => view.live.clone(),
+                Some(_) => {
+                    let runs = vectors.runs().iter();
+                    let runs = runs.filter(|(v, _)| view.shown.contains(v) && wanted(*v));
+                    runs.map(|(_, run)| run.clone()).collect()
+                }
+            };
+            among = kept.iter().map(Range::len).sum();
+            let keep_row = timed.then_some(&holds as &crate::ann::KeepRow);
+            let ef = EF_AT_LEAST.max(limit);
+            let graph = view.graph.as_ref().filter(|graph| {
+                let passed_over = vectors.len() as f64 / among.max(1) as f64;
+                let cost = ef as f64 * passed_over * GRAPH_COST;
+                !self.exact && !timed && cost < among.min(graph.len()) as f64
+            });
+            let found = match graph {
+                Some(graph) => {
+                    method = Method::Hnsw;
+                    let shown = &view.shown;
+                    let inside = |row: &Row| shown.contains(&row.video()) && wanted(row.video());
+                    let everything = among == vectors.len();
+                    let inside = (!everything).then_some(&inside as &crate::ann::KeepRow);
+                    let mut found = graph.search(vectors, query, limit, ef, inside);
+                    let beyond = kept.iter().filter_map(|run| {
+                        let from = run.start.max(graph.len());
+                        (from < run.end).then_some(from..run.end)
+                    });
+                    let beyond: Vec<Range<usize>> = beyond.collect();
+                    found.extend(scan(vectors, query, limit, &beyond, None));
+                    found
+                }
+                None => scan(vectors, query, limit, &kept, keep_row),
+            };
+            found.into_iter().for_each(|n| best.push(n));
+        }
+        // What was committed since the file was last caught up.
+        let last = view.vectors.as_ref().map_or(VectorId(0), Vectors::last_id);
+        self.catalog.each_vector(model.id, last, |v| {
+            let row = Row::new(v.id, v.video, v.start, v.end);
+            if view.shown.contains(&v.video) && wanted(v.video) && holds(&row) {
+                among += 1;
+                let similarity = dot(query, &v.values());
+                best.push(Neighbour {
+                    id: v.id,
+                    similarity,
+                });
             }
         })?;
-        Ok((scan.finish(), Method::Exact))
+        let found = Found {
+            neighbours: best.finish(),
+            method,
+            among,
+        };
+        if let Some(vectors) = &view.vectors
+            && !self.are_true(vectors, &found.neighbours)?
+        {
+            // The file is damaged: the catalogue itself is read until the file is made anew.
+            drop(view);
+            if let Some(view) = &mut *self.view.borrow_mut() {
+                view.distrust();
+            }
+            return self.neighbours(model, asked, limit, filter);
+        }
+        Ok(found)
     }
 
-    /// Opens the graph of a model, where it reflects the catalogue as it is now; closes one that
-    /// does not.
-    fn open_graph(&self, fingerprint: &str) -> Result<(), IndexError> {
-        let generation = self.catalog.generation()?;
-        let mut open = self.graph.borrow_mut();
-        let fits = |o: &OpenGraph| o.generation == generation && o.fingerprint == fingerprint;
-        if open.as_ref().is_some_and(fits) {
-            return Ok(());
+    /// Whether the nearest of what was found are what the catalogue holds.
+    fn are_true(&self, vectors: &Vectors, found: &[Neighbour]) -> Result<bool, IndexError> {
+        for neighbour in found.iter().take(COMPARED) {
+            let row = vectors
+                .rows()
+                .binary_search_by_key(&neighbour.id, |r| r.id());
+            if let (Ok(row), Some(bytes)) = (row, self.catalog.vector_bytes(neighbour.id)?)
+                && bytes != vectors.bytes_of(row)
+            {
+                return Ok(false);
+            }
         }
-        let dir = graph_dir(&self.dir, fingerprint);
-        let current = Graph::state(&dir).is_some_and(|s| s.generation == generation.0);
-        // Where one turns out damaged the scan answers; its folder can be deleted.
-        let graph = current.then(|| Graph::load(&dir).ok()).flatten();
-        *open = graph.map(|graph| OpenGraph {
-            fingerprint: fingerprint.into(),
-            generation,
-            graph,
+        Ok(true)
+    }
+
+    /// What of the derived files counts now.
+    fn view(&self, model: &ModelRow) -> Result<Ref<'_, View>, IndexError> {
+        let generation = self.catalog.generation()?;
+        let fits = |v: &View| v.generation == generation && v.model.id == model.id;
+        if !self.view.borrow().as_ref().is_some_and(fits) {
+            let before = self.view.take();
+            *self.view.borrow_mut() = Some(self.look(model, generation, before)?);
+        }
+        let view = self.view.borrow();
+        Ok(Ref::map(view, |v| v.as_ref().expect("it was just set")))
+    }
+
+    fn look(
+        &self,
+        model: &ModelRow,
+        generation: Generation,
+        before: Option<View>,
+    ) -> Result<View, IndexError> {
+        let same = before.filter(|v| {
+            v.model.id == model.id && v.vectors.as_ref().is_some_and(Vectors::is_latest)
         });
-        Ok(())
+        let (vectors, graph) = match same {
+            Some(view) => (view.vectors, view.graph),
+            None => {
+                let dir = derived_dir(&self.dir, &model.fingerprint);
+                // Where it is damaged, or of a later state than the catalogue, which then was put back
+                // from a copy, the catalogue itself is read.
+                let vectors = Vectors::open(&dir, model.dim).ok().flatten();
+                let vectors = vectors.filter(|v| {
+                    let small = v.len() * model.dim <= HASHED_AT_OPENING;
+                    let sound = || !small || v.damaged_rows().is_empty();
+                    v.generation() <= generation.0 && sound()
+                });
+                (vectors, None)
+            }
+        };
+        let graph = graph.or_else(|| Graph::open(vectors.as_ref()?).ok().flatten());
+        let shown = self.catalog.shown_videos()?;
+        let runs = vectors.iter().flat_map(Vectors::runs);
+        let mut live: Vec<Range<usize>> = Vec::new();
+        for (_, run) in runs.filter(|(video, _)| shown.contains(video)) {
+            match live.last_mut() {
+                Some(last) if last.end == run.start => last.end = run.end,
+                _ => live.push(run.clone()),
+            }
+        }
+        Ok(View {
+            model: model.clone(),
+            generation,
+            vectors,
+            graph,
+            shown,
+            count: live.iter().map(Range::len).sum(),
+            live,
+        })
+    }
+
+    /// Vectors of a model, those of readings that are not shown left out.
+    pub fn vector_count(&self, model: &ModelRow) -> Result<usize, IndexError> {
+        let view = self.view(model)?;
+        let last = view.vectors.as_ref().map_or(VectorId(0), Vectors::last_id);
+        let mut newer = 0;
+        self.catalog.each_vector(model.id, last, |v| {
+            newer += usize::from(view.shown.contains(&v.video));
+        })?;
+        Ok(view.count + newer)
+    }
+
+    /// Copies the library as it is now to a new folder, while others read and write it.
+    pub fn backup(&self, to: &Path) -> Result<(), IndexError> {
+        self.catalog.backup(to)?;
+        Writer::remove(to, &[])
     }
 
     /// Up to `limit` vectors of a model, taken at random.
@@ -123,8 +323,13 @@ impl Reader {
         Ok(self.catalog.video(video)?)
     }
 
-    /// Every video, by path.
+    /// Every video, by path; without its number of moments.
     pub fn videos(&self) -> Result<Vec<VideoRow>, IndexError> {
-        Ok(self.catalog.videos()?)
+        Ok(self.catalog.videos(false)?)
+    }
+
+    /// Every video, by path, with its number of moments.
+    pub fn counted_videos(&self) -> Result<Vec<VideoRow>, IndexError> {
+        Ok(self.catalog.videos(true)?)
     }
 }

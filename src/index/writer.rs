@@ -1,25 +1,29 @@
 //! The one that writes.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::{FileStamp, GRAPH_FROM, IndexError, Known, NewMoment, VideoRecord, graph_dir};
-use crate::ann::Graph;
+use super::{FileStamp, IndexError, Known, Lacking, NewMoment, VideoRecord, VideoRef, derived_dir};
+use crate::ann::{AnnError, Appender, Graph, Progress, Row, Vectors, build};
 use crate::catalog::Catalog;
-use crate::types::{Embedding, ModelId, VectorId, VideoId};
+use crate::types::{Embedding, ModelId, MomentId, VideoId, ViewBox};
 
-/// Vectors handed to the graph at once.
-const CHUNK: usize = 5_000;
+/// The graph is grown when it lacks this share of the vectors; until then those are scanned.
+const GRAPH_LACKS: f64 = 0.2;
+/// The file of vectors is made anew when this share of it belongs to nothing any more.
+const DEAD_SHARE: f64 = 0.3;
 
 /// Writes one model's vectors into a library.
 pub struct Writer {
     catalog: Catalog,
     model: ModelId,
-    graph_dir: PathBuf,
-    graph_from: usize,
+    dim: usize,
+    derived: PathBuf,
 }
 
 impl Writer {
-    /// Opens the library in `dir`, made where there is none, to add vectors of the model.
+    /// Opens the library in `dir`, made where there is none, to add vectors of the model that answers
+    /// there. The first one to write becomes that.
     pub fn open(
         dir: &Path,
         model: &str,
@@ -27,22 +31,95 @@ impl Writer {
         dim: usize,
     ) -> Result<Self, IndexError> {
         let mut catalog = Catalog::create_or_open(dir)?;
-        let held = catalog.model_names()?;
-        let known = catalog.find_model(fingerprint)?;
-        if !held.is_empty() && known.is_none() {
+        let models = catalog.models()?;
+        let answers = models.iter().find(|m| m.answers && m.has_vectors);
+        if let Some(held) = answers.filter(|m| m.fingerprint != fingerprint) {
             return Err(IndexError::OtherModel {
                 dir: dir.into(),
                 model: model.into(),
-                held,
+                held: held.name.clone(),
             });
         }
-        let model = catalog.model(model, fingerprint, dim)?;
+        let id = catalog.model(model, fingerprint, dim)?;
+        if answers.is_none() {
+            catalog.answer_by(id, str::to_owned)?;
+        }
+        Self::of(catalog, dir, id, fingerprint, dim)
+    }
+
+    /// Opens the library in `dir` to add vectors of a model beside those of the one that answers.
+    pub fn open_beside(
+        dir: &Path,
+        model: &str,
+        fingerprint: &str,
+        dim: usize,
+    ) -> Result<Self, IndexError> {
+        let mut catalog = Catalog::create_or_open(dir)?;
+        let id = catalog.model(model, fingerprint, dim)?;
+        Self::of(catalog, dir, id, fingerprint, dim)
+    }
+
+    fn of(
+        catalog: Catalog,
+        dir: &Path,
+        model: ModelId,
+        fingerprint: &str,
+        dim: usize,
+    ) -> Result<Self, IndexError> {
+        let derived = derived_dir(dir, fingerprint);
+        // Of a later state than the catalogue: that was put back from a copy since.
+        let vectors = Vectors::open(&derived, dim).ok().flatten();
+        if vectors.is_some_and(|v| catalog.generation().is_ok_and(|g| v.generation() > g.0)) {
+            let removed = std::fs::remove_dir_all(&derived);
+            removed.map_err(|cause| AnnError::Write {
+                path: derived.clone(),
+                cause,
+            })?;
+        }
+        // What earlier formats derived.
+        let _ = std::fs::remove_dir_all(dir.join("ann"));
         Ok(Self {
             catalog,
             model,
-            graph_dir: graph_dir(dir, fingerprint),
-            graph_from: GRAPH_FROM,
+            dim,
+            derived,
         })
+    }
+
+    /// From now on queries are answered by this model; `sampling` tells how the readings of the one
+    /// before are named for this one.
+    pub fn answer(&mut self, sampling: impl Fn(&str) -> String) -> Result<(), IndexError> {
+        Ok(self.catalog.answer_by(self.model, sampling)?)
+    }
+
+    /// The moments that have no vector of this model.
+    pub fn lacking(&self) -> Result<Vec<Lacking>, IndexError> {
+        Ok(self.catalog.lacking(self.model)?)
+    }
+
+    /// Adds vectors to moments that are there.
+    pub fn add_vectors(
+        &mut self,
+        vectors: &[(MomentId, Vec<(Option<ViewBox>, Embedding)>)],
+    ) -> Result<(), IndexError> {
+        Ok(self.catalog.add_vectors(self.model, vectors)?)
+    }
+
+    pub fn video(&self, video: VideoId) -> Result<Option<VideoRef>, IndexError> {
+        Ok(self.catalog.video(video)?)
+    }
+
+    /// Takes away the vectors of all models but the one that answers.
+    pub fn prune_models(&mut self) -> Result<(), IndexError> {
+        let others = self.catalog.models()?;
+        self.catalog.prune_models()?;
+        let folder = self.derived.parent().map(Path::to_path_buf);
+        for model in others.iter().filter(|m| !m.answers) {
+            if let Some(folder) = &folder {
+                let _ = std::fs::remove_dir_all(folder.join(&model.fingerprint));
+            }
+        }
+        Ok(())
     }
 
     /// What this model gave for its self-test on this kind of device when it first wrote here;
@@ -53,12 +130,6 @@ impl Writer {
 
     pub fn record_canaries(&mut self, device: &str, now: &[Embedding]) -> Result<(), IndexError> {
         Ok(self.catalog.record_canaries(self.model, device, now)?)
-    }
-
-    /// Builds a graph from fewer vectors than [`GRAPH_FROM`]; for tests and measurements.
-    pub fn graph_from(mut self, vectors: usize) -> Self {
-        self.graph_from = vectors;
-        self
     }
 
     /// What an earlier reading of a file, as it is now, came to. See [`Catalog::known`].
@@ -103,56 +174,80 @@ impl Writer {
         Ok(self.catalog.remove_videos(videos)?)
     }
 
-    /// Removes videos from the library in `dir`; the graphs of all its models follow.
+    /// Removes videos from the library in `dir`; the files derived for its models follow.
     pub fn remove(dir: &Path, videos: &[VideoId]) -> Result<(), IndexError> {
         let mut catalog = Catalog::create_or_open(dir)?;
         if !videos.is_empty() {
             catalog.remove_videos(videos)?;
         }
-        for (model, fingerprint) in catalog.models()? {
-            let mut writer = Self {
-                catalog,
-                model,
-                graph_dir: graph_dir(dir, &fingerprint),
-                graph_from: GRAPH_FROM,
-            };
+        for model in catalog.models()? {
+            let mut writer = Self::of(catalog, dir, model.id, &model.fingerprint, model.dim)?;
             writer.catch_up()?;
             catalog = writer.catalog;
         }
         Ok(())
     }
 
-    /// Brings the graph up to the catalogue: grown by what is new, built afresh where vectors
-    /// have gone, left out where the library is small.
+    /// Brings the file of vectors up to the catalogue: appends what is new; makes it anew where it is
+    /// damaged, or where much of it belongs to nothing any more.
     pub fn catch_up(&mut self) -> Result<(), IndexError> {
-        let total = self.catalog.vector_count(self.model)?;
-        let generation = self.catalog.generation()?.0;
-        let state = Graph::state(&self.graph_dir);
-        if total < self.graph_from || state.is_some_and(|s| s.generation == generation) {
-            return Ok(());
+        let generation = self.catalog.generation()?;
+        let sound = match Vectors::open(&self.derived, self.dim) {
+            Ok(Some(vectors)) => {
+                let shown = self.catalog.shown_videos()?;
+                let sound = vectors.damaged_rows().is_empty();
+                sound && dead_share(&vectors, &shown) <= DEAD_SHARE
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        let mut appender = match sound {
+            true => Appender::open(&self.derived, self.dim)?,
+            false => Appender::anew(&self.derived, self.dim)?,
+        };
+        let mut failed = None;
+        self.catalog
+            .each_vector(self.model, appender.last_id(), |v| {
+                let row = Row::new(v.id, v.video, v.start, v.end);
+                if failed.is_none() {
+                    failed = appender.push(row, v.bytes).err();
+                }
+            })?;
+        match failed {
+            Some(e) => Err(e.into()),
+            None => Ok(appender.finish(generation.0)?),
         }
-        let newer = |last: i64| -> Result<usize, IndexError> {
-            let mut count = 0;
-            self.catalog
-                .each_vector(self.model, VectorId(last), |_| count += 1)?;
-            Ok(count)
-        };
-        let grown = match state {
-            Some(s) if s.vectors + newer(s.last_id)? == total => {
-                Graph::load(&self.graph_dir).ok().map(|g| (g, s.last_id))
-            }
-            _ => None,
-        };
-        let (mut graph, last) = grown.unwrap_or_default();
-        let mut chunk = Vec::with_capacity(CHUNK);
-        self.catalog.each_vector(self.model, VectorId(last), |v| {
-            chunk.push((v.id, v.values.to_vec()));
-            if chunk.len() == CHUNK {
-                graph.insert(&chunk);
-                chunk.clear();
-            }
-        })?;
-        graph.insert(&chunk);
-        Ok(graph.save(&self.graph_dir, generation)?)
+    }
+}
+
+fn dead_share(vectors: &Vectors, shown: &HashSet<VideoId>) -> f64 {
+    let runs = vectors.runs().iter();
+    let live: usize = runs
+        .filter(|(v, _)| shown.contains(v))
+        .map(|(_, r)| r.len())
+        .sum();
+    1.0 - live as f64 / vectors.len().max(1) as f64
+}
+
+/// Builds or grows the graph of a model where enough is missing from it. Nothing waits for it: it only
+/// reads the file of vectors, and queries are answered exactly until it is there.
+pub fn grow_graph(
+    library: &Path,
+    (fingerprint, dim): (&str, usize),
+    from: usize,
+    progress: &Progress,
+) -> Result<(), IndexError> {
+    let Some(vectors) = Vectors::open(&derived_dir(library, fingerprint), dim)? else {
+        return Ok(());
+    };
+    let covered = Graph::open(&vectors).ok().flatten().map_or(0, |g| g.len());
+    let lacking = vectors.len() - covered;
+    let enough = lacking as f64 > GRAPH_LACKS * vectors.len() as f64;
+    if vectors.len() < from || !enough {
+        return Ok(());
+    }
+    match build(&vectors, progress) {
+        Err(AnnError::Stopped) => Ok(()),
+        result => Ok(result?),
     }
 }

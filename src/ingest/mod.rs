@@ -8,6 +8,7 @@ mod fold;
 mod pipeline;
 mod plan;
 mod recorded;
+mod reembed;
 mod signature;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::media::{Limits, Sampling};
 pub use fold::Fold;
 pub use plan::PathProblem;
 pub use recorded::NameReader;
+pub use reembed::{Reembedded, reembed};
 
 /// What to index and how.
 #[derive(Debug, Clone)]
@@ -56,6 +58,20 @@ impl Job {
             policy += &format!(", {}", self.views);
         }
         policy
+    }
+
+    /// A policy as it is with the views of this job.
+    pub fn with_these_views(&self, policy: &str) -> String {
+        let others = [Views::Fit, Views::Cover, Views::Tiles];
+        let suffixes = others.map(|v| format!(", {v}"));
+        let bare = suffixes
+            .iter()
+            .find_map(|s| policy.strip_suffix(s.as_str()));
+        let bare = bare.unwrap_or(policy);
+        match self.views {
+            Views::Center => bare.to_owned(),
+            views => format!("{bare}, {views}"),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Event, IngestError, Job, Summary, self_test};
 use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::Writer;
 use crate::media::{Ending, MediaError, ReadReport, Span, VideoInfo, Worker};
-use crate::types::Pixels;
+use crate::types::{Embedding, Pixels, ViewBox};
 
 /// Moments waiting for a worker, for each worker: enough that none waits for a decoder, few
 /// enough that the frames (6 MB each) stay a small part of memory.
@@ -91,7 +91,7 @@ pub(super) fn run(
     })
 }
 
-fn spawn<'scope>(
+pub(super) fn spawn<'scope>(
     scope: &'scope thread::Scope<'scope, '_>,
     name: String,
     work: impl FnOnce() + Send + 'scope,
@@ -214,22 +214,43 @@ fn embed_all<'v>(
 }
 
 fn embed<'v>(embedder: &dyn Embedder, views: Views, batch: Vec<Task<'v>>) -> Vec<Message<'v>> {
+    let (mut heads, mut frames) = (Vec::new(), Vec::new());
+    for Task { video, moment } in batch {
+        let times = (moment.time, moment.start, moment.end);
+        heads.push((video, times, moment.samples));
+        frames.push((moment.pixels, moment.scale));
+    }
+    let embedded = embed_frames(embedder, views, frames);
+    let message = |((video, (time, start, end), samples), vectors)| Message::Moment {
+        video,
+        time,
+        start,
+        end,
+        samples,
+        vectors,
+    };
+    heads.into_iter().zip(embedded).map(message).collect()
+}
+
+/// The vectors of each frame's views, with their parts in display pixels: those of the frame times its
+/// scale.
+pub(super) fn embed_frames(
+    embedder: &dyn Embedder,
+    views: Views,
+    frames: Vec<(Pixels, f64)>,
+) -> Vec<Result<Vec<(Option<ViewBox>, Embedding)>, String>> {
     let embed = |pixels: &[Pixels]| {
         catch_unwind(AssertUnwindSafe(|| embedder.embed_images(pixels)))
             .map_err(|panic| said(&panic))
             .and_then(|r| r.map_err(|e: EmbedError| e.to_string()))
     };
     // The views of all frames in one row, and how many each frame has.
-    let (mut parts, mut pixels, mut frames) = (Vec::new(), Vec::new(), Vec::new());
-    for Task { video, moment } in batch {
-        let of_frame = views.of(moment.pixels, embedder);
-        let (times, samples) = ((moment.time, moment.start, moment.end), moment.samples);
-        frames.push((video, times, samples, of_frame.len()));
+    let (mut parts, mut pixels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    for (frame, scale) in frames {
+        let of_frame = views.of(frame, embedder);
+        counts.push(of_frame.len());
         for view in of_frame {
-            parts.push(
-                view.part
-                    .map(|p| p.map(|v| (f64::from(v) * moment.scale) as u32)),
-            );
+            parts.push(view.part.map(|p| p.map(|v| (f64::from(v) * scale) as u32)));
             pixels.push(view.pixels);
         }
     }
@@ -245,19 +266,13 @@ fn embed<'v>(embedder: &dyn Embedder, views: Views, batch: Vec<Task<'v>>) -> Vec
         }
     }
     let mut both = parts.into_iter().zip(together);
-    let message = |(video, (time, start, end), samples, count)| Message::Moment {
-        video,
-        time,
-        start,
-        end,
-        samples,
-        vectors: both
-            .by_ref()
+    let mut of_frame = |count| {
+        both.by_ref()
             .take(count)
             .map(|(part, v)| Ok((part, v?)))
-            .collect(),
+            .collect()
     };
-    frames.into_iter().map(message).collect()
+    counts.into_iter().map(|count| of_frame(count)).collect()
 }
 
 /// What a panic said.

@@ -30,6 +30,10 @@ pub(super) enum Task {
         span: Span,
         threads: usize,
     },
+    /// The frames shown at these seconds: for each a frame, or why there is none.
+    Frames {
+        times: Vec<f64>,
+    },
 }
 
 impl Request {

@@ -17,8 +17,10 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::protocol::{Message, Request, Task};
 use super::{
-    Choice, Ending, MediaError, ReadReport, SampledFrame, Sampling, Source, Span, VideoInfo, sample,
+    Choice, Ending, MediaError, ReadReport, SampledFrame, Sampling, Source, Span, VideoInfo,
+    frame_at, sample,
 };
+use crate::types::{Pixels, TimeBase, Timestamp};
 
 /// Messages read ahead of the parent: one being looked at, one on its way.
 const AHEAD: usize = 1;
@@ -163,6 +165,34 @@ impl Worker {
         }
     }
 
+    /// Hands the frame shown at each of `times`, in seconds, or why there is none, to `take`; stops where
+    /// that says so.
+    ///
+    /// # Errors
+    /// Where the decoder was lost or reading was stopped; frames handed on before that are good.
+    pub fn frames(
+        &mut self,
+        path: &Path,
+        times: &[f64],
+        mut take: impl FnMut(usize, Result<Pixels, MediaError>) -> ControlFlow<()>,
+    ) -> Result<(), MediaError> {
+        for (n, seconds) in times.iter().enumerate() {
+            let frame = match (&self.program, n) {
+                (None, _) => frame_at(path, self.stream, *seconds),
+                (Some(_), 0) => {
+                    let times = times.to_vec();
+                    shown(self.ask(path, Task::Frames { times })?, path)
+                }
+                (Some(_), _) => shown(self.next(path)?, path),
+            };
+            if take(n, frame).is_break() {
+                self.kill();
+                return Err(MediaError::Stopped { path: path.into() });
+            }
+        }
+        Ok(())
+    }
+
     fn ask(&mut self, path: &Path, task: Task) -> Result<Message, MediaError> {
         self.deadline = self.limits.whole.map(|whole| Instant::now() + whole);
         let request = Request {
@@ -246,6 +276,17 @@ impl Worker {
         drop(running.messages);
         let _ = running.reader.join();
         ended?.signal()
+    }
+}
+
+fn shown(message: Message, path: &Path) -> Result<Pixels, MediaError> {
+    match message {
+        Message::Frame(frame) => Ok(frame.pixels),
+        Message::Failed(failure) => Err(failure.into_error(path)),
+        _ => Err(MediaError::Lost {
+            path: path.into(),
+            reason: "its decoder answered out of turn".into(),
+        }),
     }
 }
 
@@ -336,6 +377,20 @@ pub fn serve(memory: u64) -> std::io::Result<()> {
     let mut input = std::io::stdin().lock();
     while let Some(request) = Request::read(&mut input)? {
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(&request.path));
+        if let Task::Frames { times } = request.task {
+            for seconds in times {
+                super::step();
+                match frame_at(&path, request.choice.stream, seconds) {
+                    Ok(pixels) => send(&Message::Frame(SampledFrame {
+                        time: Timestamp::from_seconds(seconds, TimeBase::MICROS),
+                        pixels,
+                        scale: 1.0,
+                    }))?,
+                    Err(e) => send(&Message::failed(&e, &path))?,
+                }
+            }
+            continue;
+        }
         let source = match Source::open_with(&path, &never, request.choice) {
             Ok(source) => source,
             Err(e) => {

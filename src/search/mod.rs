@@ -8,7 +8,7 @@ mod scope;
 use std::collections::HashSet;
 
 use crate::embed::{EmbedError, Embedder};
-use crate::index::{IndexError, Keep, Method, Neighbour, Reader};
+use crate::index::{IndexError, Method, Neighbour, Reader};
 use crate::types::{Embedding, Hit, timecode};
 
 use self::merge::{Candidate, merge};
@@ -56,27 +56,24 @@ pub fn query(
     limit: usize,
     scope: &Scope,
 ) -> Result<Answer, SearchError> {
-    let fingerprint = embedder.fingerprint();
-    let model = reader.model(fingerprint)?;
-    let vectors = model.map_or(Ok(0), |m| reader.vector_count(m))?;
-    let Some(model) = model.filter(|_| vectors > 0) else {
+    let _snapshot = reader.snapshot()?;
+    let Some(model) = reader.model(embedder.fingerprint())? else {
         return nothing_to_search(reader, embedder);
     };
-    let keep = match scope.is_everything() {
+    let filter = match scope.is_everything() {
         true => None,
-        false => Some(scope.keep(reader)?),
+        false => Some(scope.filter(reader)?),
     };
-    let keep = keep.as_ref().map(|k| k as &Keep);
 
     // Long still scenes fill the first candidates with one moment: look further until there are
     // moments enough, or no more vectors.
     let mut wanted = (limit * CANDIDATES_PER_HIT).max(MIN_CANDIDATES);
     let (moments, method) = loop {
-        let (near, method) = reader.neighbours((model, fingerprint), vector, wanted, keep)?;
-        let all = near.len() < wanted;
-        let moments = merge(candidates(reader, &near)?);
+        let found = reader.neighbours(&model, vector, wanted, filter.as_ref())?;
+        let all = found.neighbours.len() < wanted;
+        let moments = merge(candidates(reader, &found.neighbours)?);
         if all || moments.len() >= limit {
-            break (moments, method);
+            break (moments, found.method);
         }
         wanted *= 4;
     };

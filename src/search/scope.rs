@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 
-use crate::index::{IndexError, Reader, VideoRow};
-use crate::types::VideoId;
+use crate::index::{Filter, IndexError, Reader, VideoRow};
 
 /// Conditions on videos and on moments; all of them must hold. Without any, everything is in scope.
 #[derive(Debug, Clone)]
@@ -171,18 +170,26 @@ impl Scope {
             && self.between.is_none_or(inside)
     }
 
-    /// The videos in scope, and what decides on a moment of one of them.
-    pub(super) fn keep(
-        &self,
-        reader: &Reader,
-    ) -> Result<impl Fn(VideoId, f64, f64) -> bool + use<>, IndexError> {
+    /// The vectors in scope.
+    pub(super) fn filter(&self, reader: &Reader) -> Result<Filter, IndexError> {
         let videos = reader.videos()?.into_iter();
         let inside = videos.filter(|v| self.contains(v));
         let recorded: HashMap<_, _> = inside.map(|v| (v.id, v.recorded_ms)).collect();
+        let videos = recorded.keys().copied().collect();
+        if !self.is_timed() {
+            return Ok(Filter {
+                videos,
+                moments: None,
+            });
+        }
         let scope = self.clone();
-        Ok(move |video, start, end| {
+        let holds = move |video, start, end| {
             let known = recorded.get(&video);
             known.is_some_and(|recorded| scope.holds(*recorded, start, end))
+        };
+        Ok(Filter {
+            videos,
+            moments: Some(Box::new(holds)),
         })
     }
 

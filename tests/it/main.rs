@@ -11,6 +11,8 @@ mod decoding;
 mod durable;
 mod every_kind;
 mod fake_hub;
+mod faults;
+mod library;
 mod models;
 mod pictures;
 mod timing;

@@ -1,0 +1,189 @@
+//! Another model's vectors for the moments that are there, from their videos or, where those are gone,
+//! from the pictures kept of them. The model that answers goes on answering.
+
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use super::pipeline::{embed_frames, spawn};
+use super::{IngestError, Job, self_test};
+use crate::embed::Embedder;
+use crate::index::{Lacking, Writer};
+use crate::media::Worker;
+use crate::types::{Embedding, MomentId, Pixels, ViewBox};
+
+/// Moments committed at once.
+const COMMIT_MOMENTS: usize = 64;
+
+/// What came of it.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Reembedded {
+    pub moments: u64,
+    /// Moments that still lack a vector, and why, a line for each video.
+    pub missing: u64,
+    pub problems: Vec<String>,
+    pub interrupted: bool,
+}
+
+/// A frame on its way to the model.
+struct Task {
+    moment: MomentId,
+    pixels: Pixels,
+}
+
+enum Message {
+    Embedded(MomentId, Vec<(Option<ViewBox>, Embedding)>),
+    Missing { count: u64, problem: String },
+}
+
+/// Embeds what lacks a vector of the writer's model. `job` says how files are read and which views are
+/// embedded; `report` is told how many moments are done, of how many.
+pub fn reembed(
+    job: &Job,
+    embedder: &dyn Embedder,
+    writer: &mut Writer,
+    stop: &Arc<AtomicBool>,
+    report: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Reembedded, IngestError> {
+    let mut videos = Vec::new();
+    for lacking in writer.lacking()? {
+        if let Some(video) = writer.video(lacking.video)? {
+            videos.push((lacking, video));
+        }
+    }
+    let total: u64 = videos.iter().map(|(l, _)| l.moments.len() as u64).sum();
+    let mut done = Reembedded::default();
+    if total == 0 {
+        return Ok(done);
+    }
+    self_test(embedder, writer)?;
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = embedder.workers(cores);
+    let (to_workers, frames) = bounded(embedder.batch_size().max(2 * workers.count));
+    let (to_committer, messages) = bounded(COMMIT_MOMENTS);
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for n in 0..cores.min(videos.len()) {
+            let (to_workers, to_committer) = (to_workers.clone(), to_committer.clone());
+            let (next, videos) = (&next, &videos);
+            let read = move || {
+                while let Some((lacking, video)) = videos.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let stream = video.stream;
+                    let mut worker =
+                        Worker::new(job.decoder.clone(), job.limits, stream, stop.clone());
+                    let missing = read(&mut worker, &video.path, lacking, &to_workers);
+                    let sent = missing.map(|m| to_committer.send(m).is_ok());
+                    if sent == Some(false) || stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            };
+            spawn(scope, format!("decode-{n}"), read)?;
+        }
+        for n in 0..workers.count {
+            let (frames, to_committer) = (frames.clone(), to_committer.clone());
+            let work = move || embed_all(embedder, workers.threads, job, &frames, &to_committer);
+            spawn(scope, format!("embed-{n}"), work)?;
+        }
+        drop((to_workers, frames, to_committer));
+        commit(&messages, writer, &mut done, &|n| report(n, total))
+    })?;
+    done.interrupted = stop.load(Ordering::Relaxed);
+    Ok(done)
+}
+
+/// Sends the frames of a video's moments on; says which could not be had.
+fn read(
+    worker: &mut Worker,
+    path: &std::path::Path,
+    lacking: &Lacking,
+    to_workers: &Sender<Task>,
+) -> Option<Message> {
+    let times: Vec<f64> = lacking.moments.iter().map(|(_, t)| t.seconds()).collect();
+    let (mut sent, mut why) = (0, None);
+    let read = worker.frames(path, &times, |n, frame| match frame {
+        Ok(pixels) => {
+            let moment = lacking.moments[n].0;
+            match to_workers.send(Task { moment, pixels }) {
+                Ok(()) => {
+                    sent += 1;
+                    ControlFlow::Continue(())
+                }
+                Err(_) => ControlFlow::Break(()),
+            }
+        }
+        Err(e) => {
+            why.get_or_insert(e);
+            ControlFlow::Continue(())
+        }
+    });
+    let count = (times.len() - sent) as u64;
+    let problem = why.or(read.err())?.to_string();
+    (count > 0).then_some(Message::Missing { count, problem })
+}
+
+fn embed_all(
+    embedder: &dyn Embedder,
+    threads: usize,
+    job: &Job,
+    frames: &Receiver<Task>,
+    to_committer: &Sender<Message>,
+) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let work = || {
+        while let Ok(first) = frames.recv() {
+            let mut batch = vec![first];
+            batch.extend(frames.try_iter().take(embedder.batch_size() - 1));
+            let (moments, pixels): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .map(|t| (t.moment, (t.pixels, 1.0)))
+                .unzip();
+            let embedded = embed_frames(embedder, job.views, pixels);
+            for (moment, vectors) in moments.into_iter().zip(embedded) {
+                let message = match vectors {
+                    Ok(vectors) => Message::Embedded(moment, vectors),
+                    Err(problem) => Message::Missing { count: 1, problem },
+                };
+                if to_committer.send(message).is_err() {
+                    return;
+                }
+            }
+        }
+    };
+    match pool {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
+    }
+}
+
+fn commit(
+    messages: &Receiver<Message>,
+    writer: &mut Writer,
+    done: &mut Reembedded,
+    report: &dyn Fn(u64),
+) -> Result<(), IngestError> {
+    let mut pending = Vec::new();
+    for message in messages {
+        match message {
+            Message::Embedded(moment, vectors) => pending.push((moment, vectors)),
+            Message::Missing { count, problem } => {
+                done.missing += count;
+                done.problems.push(problem);
+            }
+        }
+        if pending.len() >= COMMIT_MOMENTS {
+            writer.add_vectors(&pending)?;
+            done.moments += pending.len() as u64;
+            pending.clear();
+            report(done.moments);
+        }
+    }
+    writer.add_vectors(&pending)?;
+    done.moments += pending.len() as u64;
+    Ok(())
+}
