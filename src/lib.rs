@@ -6,4 +6,5 @@ pub mod index;
 pub mod ingest;
 pub mod media;
 pub mod search;
+pub mod text;
 pub mod types;

@@ -200,9 +200,9 @@ impl<'v> Growing<'v> {
     }
 
     /// Algorithm 4: of candidates, best first, those nearer to the row than to one chosen already; then
-    /// of the others the nearest, up to half of `limit`, which keeps crowds of look-alikes reachable.
+    /// the nearest of the others, which keeps crowds of look-alikes reachable.
     fn choose(&self, candidates: &[Near], limit: usize) -> Vec<Near> {
-        if candidates.len() <= limit / 2 {
+        if candidates.len() <= limit {
             return candidates.to_vec();
         }
         let mut chosen: Vec<Near> = Vec::with_capacity(limit);
@@ -221,7 +221,7 @@ impl<'v> Growing<'v> {
                 chosen.push(*near);
             }
         }
-        let room = (limit / 2).saturating_sub(chosen.len());
+        let room = limit - chosen.len();
         chosen.extend(passed.into_iter().take(room));
         chosen
     }

@@ -1,6 +1,7 @@
 //! Nearest neighbours: a mapped file of vectors, an exact scan of it, and an HNSW graph over it. Ids
 //! and vectors in, ids out.
 
+mod dot;
 mod exact;
 mod graph;
 mod hnsw;
@@ -10,10 +11,12 @@ mod vectors;
 use std::path::PathBuf;
 
 use half::slice::HalfFloatSliceExt;
-use simsimd::{SpatialSimilarity, f16};
+use simsimd::f16;
 
 use crate::types::VectorId;
 
+pub use dot::dot;
+use dot::dot_halves;
 pub use exact::{Best, KeepRow, scan};
 pub use graph::Graph;
 pub use hnsw::{Progress, build};
@@ -41,15 +44,6 @@ pub enum AnnError {
     Length { id: i64, found: usize, dim: usize },
     #[error("stopped")]
     Stopped,
-}
-
-/// Cosine of two normalised vectors of one length, with the machine's widest instructions.
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    f32::dot(a, b).unwrap_or(-1.0) as f32
-}
-
-fn dot_halves(a: &[f16], b: &[f16]) -> f32 {
-    f16::dot(a, b).unwrap_or(-1.0) as f32
 }
 
 fn to_halves(values: &[f32]) -> Vec<f16> {

@@ -6,6 +6,7 @@ mod codec;
 mod moments;
 mod soundness;
 mod stamp;
+mod texts;
 mod videos;
 
 use std::fs::{File, TryLockError};
@@ -19,6 +20,7 @@ use crate::types::{Generation, ModelId};
 
 pub use moments::{Lacking, MomentRow, NewMoment};
 pub use stamp::{FileStamp, content_digest};
+pub use texts::{NewText, Note, TextKind, TextRow};
 pub use videos::{Known, Recorded, VideoRecord, VideoRef, VideoRow};
 
 const FILE: &str = "catalog.sqlite";
@@ -28,6 +30,7 @@ const MIGRATIONS: &[M] = &[
     M::up(include_str!("../../migrations/0002_canaries.sql")),
     M::up(include_str!("../../migrations/0003_ledger.sql")),
     M::up(include_str!("../../migrations/0004_answering_model.sql")),
+    M::up(include_str!("../../migrations/0005_texts.sql")),
 ];
 
 /// How long a write waits for another process's commit.

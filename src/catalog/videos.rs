@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::codec::{SqlPath, SqlPathBuf};
 use super::stamp::{FileStamp, content_digest};
+use super::texts::{self, NewText};
 use super::{Catalog, CatalogError};
 use crate::types::{ModelId, VideoId};
 
@@ -61,6 +62,7 @@ pub struct VideoRecord {
     pub stream: Option<usize>,
     pub digest: Option<String>,
     pub recorded: Recorded,
+    pub texts: Vec<NewText>,
 }
 
 impl VideoRecord {
@@ -322,6 +324,7 @@ impl Catalog {
             if let Some(earlier) = continues {
                 record.add_earlier(t, earlier)?;
                 let both = [earlier.0, video.0];
+                texts::forget_whole(t, earlier)?;
                 for table in ["moments", "gaps", "faults"] {
                     let sql = format!("UPDATE {table} SET video_id = ?1 WHERE video_id = ?2");
                     t.execute(&sql, both)?;
@@ -364,6 +367,7 @@ impl Catalog {
                 ],
             )?;
             let gap = r#"INSERT INTO gaps (video_id, start, "end") VALUES (?1, ?2, ?3)"#;
+            texts::insert(t, kept, &record.texts)?;
             for (start, end) in &record.gaps {
                 t.execute(gap, params![kept.0, start, end])?;
             }

@@ -11,6 +11,7 @@ use super::eval::EvalArgs;
 use super::index::IndexArgs;
 use super::label::LabelArgs;
 use super::model::ModelArgs;
+use super::note::NoteArgs;
 use super::query::QueryArgs;
 use super::reembed::ReembedArgs;
 use super::remove::RemoveArgs;
@@ -62,6 +63,7 @@ pub(super) enum Verb {
     Status(StatusArgs),
     Verify(VerifyArgs),
     Reembed(ReembedArgs),
+    Note(NoteArgs),
     Check(CheckArgs),
     Backup(BackupArgs),
     Remove(RemoveArgs),

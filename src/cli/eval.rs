@@ -14,7 +14,7 @@ use crate::index::Reader;
 use crate::ingest::{Fold, Job, NameReader};
 use crate::media::{Limits, Sampling};
 use crate::search::eval::{DEPTH, Scores, TruthFile, rank, scores};
-use crate::search::{Scope, query};
+use crate::search::{Question, Scope, query};
 
 /// Measure how well queries find what is known to be there
 ///
@@ -44,6 +44,9 @@ pub(super) struct EvalArgs {
     /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "none")]
     templates: String,
+    /// What words in names, tags and subtitles count beside pictures: 0 leaves them out
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    text_weight: f64,
     /// Fold samples that look the same into one moment: off, normal or strong
     #[arg(long, value_name = "FOLD", default_value_t)]
     fold: Fold,
@@ -118,7 +121,12 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
         let real = file.canonicalize()?;
         for q in &t.queries {
             let vector = templates.embed(embedder.as_ref(), &q.query)?;
-            let answer = query(&reader, embedder.as_ref(), &vector, DEPTH, &everywhere)?;
+            let question = Question {
+                vector: Some(&vector),
+                words: Some(&q.query),
+                words_weight: args.text_weight,
+            };
+            let answer = query(&reader, embedder.as_ref(), question, DEPTH, &everywhere)?;
             let found = rank(&answer.hits, q, |hit| hit.video == real);
             if args.json {
                 json_line(&QueryLine {

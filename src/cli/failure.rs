@@ -83,6 +83,7 @@ impl From<IndexError> for Failure {
             IndexError::OtherLength { model, .. } => {
                 Some(format!("ask with the model it was made by: --model {model}"))
             }
+            IndexError::Text(_) => Some("vsearch check --repair makes it anew".into()),
             IndexError::Ann(_) => Some(
                 "check that the disk of the library is writable and not full, then run `vsearch index` again"
                     .into(),

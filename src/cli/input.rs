@@ -1,6 +1,6 @@
 //! Pictures named on the command line: a picture file, or a moment of a video.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use super::output::shown;
@@ -19,20 +19,24 @@ pub(super) fn picture(named: &str) -> Result<Pixels, Failure> {
             ))
         });
     }
+    let (video, seconds) = video_at(named)?;
+    frame_at(&video, None, seconds.unwrap_or(0.0))
+        .map_err(|e| Failure::new(e).hint("vsearch status shows how far videos go"))
+}
+
+/// A video and a time of it, in seconds.
+pub(super) fn video_at(named: &str) -> Result<(PathBuf, Option<f64>), Failure> {
     let Some((video, time)) = named.rsplit_once('@') else {
-        return Err(Failure::new(format!("{}: no such file", shown(path)))
-            .hint("name a picture, or a video and a time: --image gate.mp4@00:01:30"));
-    };
-    let Some(seconds) = seconds(time) else {
         return Err(
-            Failure::new(format!("{time:?} is not a time")).hint(format!(
-                "give seconds or a timecode: --image '{video}@00:01:30.5'"
-            )),
+            Failure::new(format!("{}: no such file", shown(Path::new(named))))
+                .hint("name a file, or a video and a time: gate.mp4@00:01:30"),
         );
     };
-    let video = Path::new(video);
-    frame_at(video, None, seconds)
-        .map_err(|e| Failure::new(e).hint("vsearch status shows how far videos go"))
+    let Some(seconds) = seconds(time) else {
+        return Err(Failure::new(format!("{time:?} is not a time"))
+            .hint(format!("give seconds or a timecode: '{video}@00:01:30.5'")));
+    };
+    Ok((video.into(), Some(seconds)))
 }
 
 /// `SECONDS`, `MM:SS` or `HH:MM:SS`, each with a fraction or without.

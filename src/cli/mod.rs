@@ -19,6 +19,7 @@ mod index;
 mod input;
 mod label;
 mod model;
+mod note;
 mod output;
 mod pictures;
 mod progress;
@@ -87,6 +88,7 @@ fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Verb::Eval(a) => eval::run(&common, &a),
         Verb::Model(a) => model::run(&common, &a),
         Verb::Reembed(a) => reembed::run(&common, &a),
+        Verb::Note(a) => note::run(&common, &a),
         Verb::Check(a) => check::run(&common, &a),
         Verb::Backup(a) => backup::run(&common, &a),
         Verb::Remove(a) => remove::run(&common, &a),

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::args::Common;
 use super::embedder;
@@ -12,8 +13,8 @@ use super::output::{count, json_line, length, library, print, shown};
 use super::pictures;
 use super::scope::ScopeArgs;
 use crate::embed::{EmbedError, Templates, store, unread_script};
-use crate::index::{Reader, VideoRow};
-use crate::search::query;
+use crate::index::{Method, Reader, VideoRow};
+use crate::search::{Answer, Parts, Question, query};
 use crate::types::{Hit, timecode};
 
 /// Find moments with a sentence or a picture
@@ -25,6 +26,7 @@ use crate::types::{Hit, timecode};
   vsearch query \"a person riding a bicycle\"
   vsearch query \"white car\" -k 5 --in '*gate*'
   vsearch query \"white car\" --camera gate --after 2024-05-01 --between 22:00..06:00
+  vsearch query --text \"gate 3\"
   vsearch query --image suspect.jpg
   vsearch query --image gate.mp4@00:01:30 -k 20
   vsearch query \"a dog\" --thumbnails hits/
@@ -33,14 +35,26 @@ use crate::types::{Hit, timecode};
 Exit codes: 0 hits, 1 none, 2 error.")]
 pub(super) struct QueryArgs {
     /// What to look for
-    #[arg(required_unless_present = "image")]
+    #[arg(required_unless_present_any = ["image", "text"])]
     sentence: Option<String>,
+    /// Look for words in paths, cameras, tags, notes and subtitles, not at pictures
+    #[arg(long, value_name = "WORDS", conflicts_with_all = ["sentence", "image", "templates"])]
+    text: Option<String>,
+    /// What such words count beside pictures when a sentence is asked: 0 leaves them out
+    #[arg(long, value_name = "WEIGHT", default_value_t = Question::WORDS_WEIGHT, value_parser = weight)]
+    text_weight: f64,
     /// Look for moments like a picture: a file, or the frame of a video at a time
     #[arg(long, value_name = "FILE|VIDEO@TIME", conflicts_with_all = ["sentence", "templates"])]
     image: Option<String>,
     /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "none")]
     templates: String,
+    /// Look at every vector, however many there are
+    #[arg(long)]
+    exact: bool,
+    /// Print what each score is made of, and how the hits were found
+    #[arg(long)]
+    explain: bool,
     /// Number of hits
     #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     k: u32,
@@ -71,29 +85,37 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
     let here = std::env::current_dir()?;
     let scope = args.scope.scope(&here)?;
     let dir = library(common)?;
-    let reader = Reader::open(&dir)?;
+    let reader = Reader::open(&dir)?.exact(args.exact);
     let own = reader.model_names()?.into_iter().next();
     let embedder = embedder::open(common, args.model.as_deref(), own.as_deref())?;
     let vector = match (&args.sentence, &args.image) {
-        (_, Some(image)) => embedder
-            .embed_images(&[picture(image)?])?
-            .pop()
-            .ok_or(EmbedError::NoDirection)?,
+        (_, Some(image)) => embedder.embed_images(&[picture(image)?])?.pop(),
         (Some(sentence), None) => {
             if let Some(script) = unread_script(embedder.as_ref(), sentence) {
                 note!("{}", unread(embedder.name(), script));
             }
-            templates.embed(embedder.as_ref(), sentence)?
+            Some(templates.embed(embedder.as_ref(), sentence)?)
         }
-        (None, None) => return Err(EmbedError::EmptyText.into()),
+        (None, None) => None,
+    };
+    let question = Question {
+        vector: vector.as_ref(),
+        words: args.text.as_deref().or(args.sentence.as_deref()),
+        words_weight: args.text_weight,
     };
     let limit = args.k as usize;
-    let answer = query(&reader, embedder.as_ref(), &vector, limit, &scope)?;
+    let answer = query(&reader, embedder.as_ref(), question, limit, &scope)?;
 
     if args.json {
-        answer.hits.iter().try_for_each(json_line)?;
+        for (hit, parts) in answer.hits.iter().zip(&answer.parts) {
+            let parts = args.explain.then_some(parts);
+            json_line(&HitLine { hit, parts })?;
+        }
     } else {
-        print(&table(&answer.hits))?;
+        print(&table(&answer, args.explain))?;
+    }
+    if args.explain {
+        note!("{}", how(&answer));
     }
     if let Some(folder) = &args.thumbnails {
         let written = pictures::write(folder, &answer.hits)?;
@@ -144,10 +166,27 @@ fn unread(model: &str, script: &str) -> String {
     )
 }
 
-fn table(hits: &[Hit]) -> String {
+/// A hit, and what its score is made of where that is asked.
+#[derive(Serialize)]
+struct HitLine<'a> {
+    #[serde(flatten)]
+    hit: &'a Hit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<&'a Parts>,
+}
+
+fn weight(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(w) if (0.0..=100.0).contains(&w) => Ok(w),
+        _ => Err("must be a number from 0 to 100".into()),
+    }
+}
+
+fn table(answer: &Answer, explain: bool) -> String {
     let mut out = String::new();
-    let width = hits.iter().map(|h| shown(&h.video).chars().count()).max();
-    for h in hits {
+    let names = answer.hits.iter().map(|h| shown(&h.video).chars().count());
+    let width = names.max().unwrap_or(0);
+    for (h, parts) in answer.hits.iter().zip(&answer.parts) {
         let _ = writeln!(
             out,
             "{:>3}  {:.4}  {:width$}  {}  {} - {}",
@@ -157,10 +196,32 @@ fn table(hits: &[Hit]) -> String {
             h.timecode,
             timecode(h.start),
             timecode(h.end),
-            width = width.unwrap_or(0),
         );
+        if explain {
+            let similarity = parts.similarity.map(|s| format!("similarity {s:.4}"));
+            let part = h
+                .view
+                .map(|[x, y, w, h]| format!("of {w}x{h} pixels at {x},{y}"));
+            let words = parts.words.map(|w| {
+                let passage = parts.passage.as_deref().unwrap_or_default();
+                format!("words {w:+.4} for {:?}", passage.replace('\n', " "))
+            });
+            let parts: Vec<String> = [similarity, part, words].into_iter().flatten().collect();
+            let _ = writeln!(out, "       {}", parts.join(", "));
+        }
     }
     out
+}
+
+/// How the hits were found.
+fn how(answer: &Answer) -> String {
+    match answer.method {
+        Method::Exact => format!("exact: all {} vectors in scope were compared", answer.among),
+        Method::Hnsw => format!(
+            "HNSW: the graph led through {} vectors in scope (--exact compares them all)",
+            answer.among
+        ),
+    }
 }
 
 /// What an answer rests on.

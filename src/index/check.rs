@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{IndexError, Writer, derived_dir};
+use super::{IndexError, Writer, derived_dir, text_dir};
 use crate::ann::{Graph, Vectors};
 use crate::catalog::{Catalog, ModelRow};
+use crate::text::Text;
 use crate::types::VectorId;
 
 /// A vector of the catalogue is of length 1 to within this, f16 rounding included.
@@ -32,6 +33,17 @@ pub fn check(dir: &Path) -> Result<Vec<Finding>, IndexError> {
     for model in catalog.models()? {
         findings.extend(of_model(&catalog, dir, &model)?.0);
     }
+    let path = text_dir(dir);
+    let words = match Text::open(&path) {
+        Ok(text) if text.as_ref().is_none_or(Text::is_sound) => None,
+        Ok(_) => Some("the index of words is not as it was written".to_owned()),
+        Err(e) => Some(e.to_string()),
+    };
+    findings.extend(words.map(|what| Finding {
+        path,
+        what,
+        mendable: true,
+    }));
     Ok(findings)
 }
 

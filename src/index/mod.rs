@@ -8,15 +8,17 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 pub use check::{Finding, check, mend};
-pub use reader::{Filter, Found, Method, Reader};
+pub use reader::{Filter, Found, Holds, Method, Reader};
 pub use writer::{Writer, grow_graph};
 
 use crate::ann::AnnError;
 pub use crate::ann::{Neighbour, Progress as GraphProgress};
 pub use crate::catalog::{
-    CatalogError, FileStamp, Known, Lacking, ModelRow, MomentRow, NewMoment, Recorded, VideoRecord,
-    VideoRef, VideoRow, content_digest,
+    CatalogError, FileStamp, Known, Lacking, ModelRow, MomentRow, NewMoment, NewText, Note,
+    Recorded, TextKind, VideoRecord, VideoRef, VideoRow, content_digest,
 };
+use crate::text::TextError;
+pub use crate::text::{Match, Passage};
 
 /// From this many vectors of a model on, a graph is built.
 pub const GRAPH_FROM: usize = 50_000;
@@ -28,6 +30,8 @@ pub enum IndexError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Ann(#[from] AnnError),
+    #[error(transparent)]
+    Text(#[from] TextError),
     #[error("{}: queries are answered by {held} here, and {model} has no vectors of the videos in it yet", dir.display())]
     OtherModel {
         dir: PathBuf,
@@ -45,6 +49,11 @@ pub enum IndexError {
 /// Where the derived files of a model lie. The fingerprint is hex: a safe file name.
 fn derived_dir(library: &Path, fingerprint: &str) -> PathBuf {
     library.join("vectors").join(fingerprint)
+}
+
+/// Where the index of words lies.
+fn text_dir(library: &Path) -> PathBuf {
+    library.join("text")
 }
 
 #[cfg(test)]

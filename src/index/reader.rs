@@ -4,10 +4,14 @@ use std::cell::{Ref, RefCell};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{IndexError, ModelRow, MomentRow, VideoRef, VideoRow, Writer, derived_dir};
+use super::{
+    IndexError, Match, ModelRow, MomentRow, Note, VideoRef, VideoRow, Writer, derived_dir, text_dir,
+};
 use crate::ann::{Best, Graph, Neighbour, Row, Vectors, dot, scan};
 use crate::catalog::Catalog;
+use crate::text::Text;
 use crate::types::{Embedding, Generation, ModelId, VectorId, VideoId};
 
 /// Of each vector that comes into view, the graph looks at about so many others; each lies elsewhere in
@@ -21,13 +25,15 @@ const COMPARED: usize = 16;
 /// Values up to which the whole file is compared with its checksums when it is opened.
 const HASHED_AT_OPENING: usize = 16 << 20;
 
+/// Whether a moment is looked at: start and end in seconds of its video.
+pub type Holds = dyn Fn(VideoId, f64, f64) -> bool + Send + Sync;
+
 /// Which vectors are looked at.
 pub struct Filter {
     /// Those of these videos.
     pub videos: HashSet<VideoId>,
-    /// And of these moments: start and end in seconds of their video.
-    #[allow(clippy::type_complexity)]
-    pub moments: Option<Box<dyn Fn(VideoId, f64, f64) -> bool + Send + Sync>>,
+    /// And of moments for which this holds.
+    pub moments: Option<Arc<Holds>>,
 }
 
 /// How neighbours were found.
@@ -298,6 +304,37 @@ impl Reader {
             newer += usize::from(view.shown.contains(&v.video));
         })?;
         Ok(view.count + newer)
+    }
+
+    /// Up to `limit` passages of words that hold words of `query`, best first, of videos that `keep` holds
+    /// for.
+    ///
+    /// What was committed since the index of words was last caught up is not in it yet.
+    pub fn words(
+        &self,
+        query: &str,
+        limit: usize,
+        keep: impl Fn(VideoId) -> bool,
+    ) -> Result<Vec<Match>, IndexError> {
+        let _snapshot = self.snapshot()?;
+        let shown = self.catalog.shown_videos()?;
+        let text = Text::open(&text_dir(&self.dir))?;
+        let kept = |video: VideoId| shown.contains(&video) && keep(video);
+        Ok(text.map_or(Ok(Vec::new()), |t| t.search(query, limit, kept))?)
+    }
+
+    /// The moments of a video that touch a span of seconds, in order.
+    pub fn moments_between(
+        &self,
+        video: VideoId,
+        span: (f64, f64),
+        limit: usize,
+    ) -> Result<Vec<MomentRow>, IndexError> {
+        Ok(self.catalog.moments_between(video, span, limit)?)
+    }
+
+    pub fn notes(&self) -> Result<Vec<Note>, IndexError> {
+        Ok(self.catalog.notes()?)
     }
 
     /// Copies the library as it is now to a new folder, while others read and write it.

@@ -86,8 +86,7 @@ fn what_is_derived_never_hides_or_keeps_what_the_catalogue_says() {
     let only = |videos: HashSet<VideoId>, moments: bool| Filter {
         videos,
         moments: moments.then(|| {
-            let early: Box<dyn Fn(VideoId, f64, f64) -> bool + Send + Sync> =
-                Box::new(|_, start, _| start < 250.0);
+            let early: std::sync::Arc<Holds> = std::sync::Arc::new(|_, start, _| start < 250.0);
             early
         }),
     };

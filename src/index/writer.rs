@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::{FileStamp, IndexError, Known, Lacking, NewMoment, VideoRecord, VideoRef, derived_dir};
+use super::{
+    FileStamp, IndexError, Known, Lacking, NewMoment, VideoRecord, VideoRef, derived_dir, text_dir,
+};
 use crate::ann::{AnnError, Appender, Graph, Progress, Row, Vectors, build};
-use crate::catalog::Catalog;
-use crate::types::{Embedding, ModelId, MomentId, VideoId, ViewBox};
+use crate::catalog::{Catalog, TextRow};
+use crate::text::{Passage, Text, update};
+use crate::types::{Embedding, Generation, ModelId, MomentId, VideoId, ViewBox};
 
 /// The graph is grown when it lacks this share of the vectors; until then those are scanned.
 const GRAPH_LACKS: f64 = 0.2;
@@ -19,6 +22,7 @@ pub struct Writer {
     model: ModelId,
     dim: usize,
     derived: PathBuf,
+    text: PathBuf,
 }
 
 impl Writer {
@@ -83,6 +87,7 @@ impl Writer {
             model,
             dim,
             derived,
+            text: text_dir(dir),
         })
     }
 
@@ -213,10 +218,65 @@ impl Writer {
                     failed = appender.push(row, v.bytes).err();
                 }
             })?;
+        if let Some(e) = failed {
+            return Err(e.into());
+        }
+        appender.finish(generation.0)?;
+        self.catch_up_words(generation)
+    }
+
+    /// Brings the index of words up to the catalogue; makes it anew where it is damaged, of a later
+    /// state, or mostly of what is gone.
+    fn catch_up_words(&self, generation: Generation) -> Result<(), IndexError> {
+        let text = Text::open(&self.text).ok().flatten();
+        let state = text.as_ref().and_then(Text::state);
+        if state.is_some_and(|s| s.generation == generation.0) && text.is_some_and(|t| t.is_sound())
+        {
+            return Ok(());
+        }
+        let there = self.catalog.timed_texts()?;
+        let good = state.filter(|s| s.generation <= generation.0 && s.timed <= 2 * there + 1_000);
+        let good = good.filter(|_| {
+            let text = Text::open(&self.text).ok().flatten();
+            text.is_some_and(|t| t.is_sound())
+        });
+        let passage = |row: TextRow| Passage {
+            video: row.video,
+            span: row.span,
+            text: row.text,
+        };
+        let whole: Vec<Passage> = self
+            .catalog
+            .whole_texts()?
+            .into_iter()
+            .map(passage)
+            .collect();
+        let mut failed = None;
+        let after = good.map_or(0, |s| s.last);
+        let updated = update(&self.text, good.is_none(), generation.0, &whole, |add| {
+            let each = self.catalog.each_timed_text(after, |row| {
+                add(row.id.unwrap_or(0), passage(row));
+            });
+            failed = each.err();
+            failed.is_none()
+        });
         match failed {
             Some(e) => Err(e.into()),
-            None => Ok(appender.finish(generation.0)?),
+            None => Ok(updated?),
         }
+    }
+
+    /// Adds a note to the library in `dir`, on a video or a time of it.
+    pub fn note(dir: &Path, video: &Path, time: Option<f64>, text: &str) -> Result<(), IndexError> {
+        Catalog::create_or_open(dir)?.add_note(video, time, text)?;
+        Self::remove(dir, &[])
+    }
+
+    /// Takes a note out of the library in `dir`; returns whether there was one.
+    pub fn remove_note(dir: &Path, id: i64) -> Result<bool, IndexError> {
+        let there = Catalog::create_or_open(dir)?.remove_note(id)?;
+        Self::remove(dir, &[])?;
+        Ok(there)
     }
 }
 

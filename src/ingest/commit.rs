@@ -8,8 +8,8 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use super::plan::Video;
 use super::{Event, IngestError, Job, Outcome, Summary};
-use crate::index::{NewMoment, VideoRecord, Writer};
-use crate::media::{Ending, ReadReport, VideoInfo};
+use crate::index::{NewMoment, NewText, TextKind, VideoRecord, Writer};
+use crate::media::{Ending, ReadReport, Subtitle, VideoInfo, subtitles_beside};
 use crate::types::{Embedding, Timestamp, VideoId, ViewBox};
 
 /// What a crash can lose: as many moments, or as much time.
@@ -191,9 +191,11 @@ impl<'a, 'v> Committer<'a, 'v> {
         let result = join(video, file.ends);
         self.flush()?;
         let info = result.as_ref().ok().map(|(info, _)| info);
+        let info_tags = info.map_or(Vec::new(), |info| info.tags.clone());
         let recorded = self.job.names.read(&video.path, info, video.stamp);
         let (outcome, mut record) = judge(result, file.embed_error);
         record.recorded = recorded;
+        record.texts.extend(words(&video.path, info_tags));
         record.digest = video.digest.clone();
         record.stream = self.job.stream;
         if outcome != Outcome::Stopped {
@@ -217,6 +219,25 @@ impl<'a, 'v> Committer<'a, 'v> {
             left: video.duration.unwrap_or(0.0) - file.seconds,
         });
         Ok(())
+    }
+}
+
+/// What is said of a video besides its own subtitles.
+fn words(path: &Path, tags: Vec<String>) -> impl Iterator<Item = NewText> {
+    let tags = tags.into_iter().map(|text| NewText {
+        kind: TextKind::Tag,
+        span: None,
+        text,
+    });
+    let beside = subtitles_beside(path).into_iter();
+    tags.chain(beside.map(|s| spoken(TextKind::File, s)))
+}
+
+fn spoken(kind: TextKind, subtitle: Subtitle) -> NewText {
+    NewText {
+        kind,
+        span: Some((subtitle.start, subtitle.end)),
+        text: subtitle.text,
     }
 }
 
@@ -292,6 +313,11 @@ fn judge(result: Read, embed_error: Option<String>) -> (Outcome, VideoRecord) {
         lost_packets: report.lost_packets,
         lost_frames: report.lost_frames,
         gaps: report.gaps,
+        texts: report
+            .subtitles
+            .into_iter()
+            .map(|s| spoken(TextKind::Track, s))
+            .collect(),
         faults: report.faults,
         error,
         retry,

@@ -114,6 +114,7 @@ mod tests {
             codec: String::new(),
             duration: Some(60.0),
             created: created.map(str::to_owned),
+            tags: Vec::new(),
         };
         let stamp = FileStamp {
             size: 1,

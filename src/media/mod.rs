@@ -13,6 +13,7 @@ mod report;
 mod sample;
 mod seek;
 mod source;
+mod subtitles;
 mod upright;
 mod worker;
 
@@ -23,6 +24,7 @@ pub use report::{Ending, ReadReport};
 pub use sample::{SampledFrame, Sampling, Span, sample};
 pub use seek::frame_at;
 pub use source::{Choice, Source, VideoInfo};
+pub use subtitles::{Subtitle, beside as subtitles_beside};
 pub use worker::{Limits, Worker, serve};
 
 /// Steps of reading done by this process: a decoder that does none has hung.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SampledFrame;
+use super::{SampledFrame, Subtitle};
 
 /// Times of faults kept for one file; more say nothing new.
 const FAULTS_KEPT: usize = 100;
@@ -46,6 +46,8 @@ pub struct ReadReport {
     pub largest_gap: f64,
     /// Stretches longer than the sampling allows in which no frame was sampled.
     pub gaps: Vec<(f64, f64)>,
+    /// Subtitles found inside the file.
+    pub subtitles: Vec<Subtitle>,
     /// Its decoder was lost, or out of time: what ended the reading may not be the file.
     pub lost: bool,
     /// Display size of the sampled frames.
@@ -65,6 +67,7 @@ impl ReadReport {
             read_to: 0.0,
             largest_gap: 0.0,
             gaps: Vec::new(),
+            subtitles: Vec::new(),
             lost: false,
             width: 0,
             height: 0,
@@ -110,6 +113,7 @@ impl ReadReport {
         self.gaps.truncate(GAPS_KEPT);
         self.largest_gap = self.largest_gap.max(next.largest_gap);
         self.read_to = self.read_to.max(next.read_to);
+        self.subtitles.extend(next.subtitles);
         self.lost |= next.lost;
         if next.frames > 0 {
             (self.width, self.height) = (next.width, next.height);

@@ -12,7 +12,7 @@ use super::cuts::Cuts;
 use super::gate::{Gate, Step, Want};
 use super::report::{Ending, ReadReport};
 use super::upright::Upright;
-use super::{MediaError, Source};
+use super::{MediaError, Source, Subtitle, subtitles};
 
 /// A run of failed reads this long means the rest is gone, not that a packet is.
 const MAX_FAILED_READS: u32 = 100;
@@ -23,6 +23,9 @@ const MAX_FAILED_READS: u32 = 100;
 const CUT_SHORT_SECONDS: f64 = 2.0;
 const CUT_SHORT_SHARE: f64 = 0.05;
 const CUT_SHORT_AT_MOST: f64 = 10.0;
+
+/// Subtitles kept of one file.
+const SUBTITLES_KEPT: usize = 20_000;
 
 /// Longest side of a sampled frame, in pixels: beyond what any model looks at, and small enough
 /// that the frames waiting between threads stay a small part of memory.
@@ -278,6 +281,14 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
                 let end = (ticks + packet.duration()) as f64 * f64::from(stream.time_base());
                 let zero = self.source.clock.seek_target(0.0) as f64 / 1e6;
                 self.packets_to = self.packets_to.max(end - zero);
+                if subtitles::is_text(&stream) && self.report.subtitles.len() < SUBTITLES_KEPT {
+                    let line = subtitles::of_packet(&stream, &packet, zero);
+                    let span = self.span;
+                    let inside = |s: &Subtitle| {
+                        s.start >= span.from && span.to.is_none_or(|to| s.start < to)
+                    };
+                    self.report.subtitles.extend(line.filter(inside));
+                }
             }
             return ControlFlow::Continue(());
         }

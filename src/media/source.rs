@@ -23,6 +23,8 @@ pub struct VideoInfo {
     pub duration: Option<f64>,
     /// When recording began, as the container's tag says (ISO 8601, as written).
     pub created: Option<String>,
+    /// What its other tags say in words.
+    pub tags: Vec<String>,
 }
 
 /// What is read of a file.
@@ -117,6 +119,7 @@ impl Source {
             codec,
             duration: container_duration(&input),
             created: input.metadata().get("creation_time").map(str::to_owned),
+            tags: tags(&input),
         };
         Ok(Self {
             path: path.into(),
@@ -204,7 +207,7 @@ fn initialise() {
     });
 }
 
-fn demuxer(
+pub(super) fn demuxer(
     path: &Path,
     file: impl Read + Seek + Send + 'static,
     stop: &Arc<AtomicBool>,
@@ -235,6 +238,28 @@ fn demuxer(
             ff::Error::Exit => MediaError::Stopped { path: path.into() },
             cause => not_video(cause),
         })
+}
+
+/// Tags that tell of the file and not of what it shows.
+const TECHNICAL: &[&str] = &[
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "creation_time",
+    "encoder",
+    "duration",
+];
+/// Longest text of a tag, in characters, and most of them.
+const TAG_LENGTH: usize = 1_000;
+const TAGS_KEPT: usize = 50;
+
+fn tags(input: &ff::format::context::Input) -> Vec<String> {
+    let metadata = input.metadata();
+    let told = metadata.iter().filter(|(key, value)| {
+        !TECHNICAL.contains(&key.to_ascii_lowercase().as_str()) && !value.trim().is_empty()
+    });
+    let text = |(_, value): (&str, &str)| value.chars().take(TAG_LENGTH).collect();
+    told.map(text).take(TAGS_KEPT).collect()
 }
 
 /// A name no protocol of FFmpeg has.

@@ -16,6 +16,10 @@ const TOUCHING: f64 = 0.05;
 pub(super) struct Candidate {
     pub(super) row: MomentRow,
     pub(super) score: f64,
+    /// Cosine; `None` where only words were looked for.
+    pub(super) similarity: Option<f64>,
+    /// What words added to the score, and the passage that holds them.
+    pub(super) words: Option<(f64, String)>,
 }
 
 /// A stretch of one video, known by its best frame.
@@ -90,7 +94,12 @@ mod tests {
             end: at(start + 2),
             view: None,
         };
-        Candidate { row, score }
+        Candidate {
+            row,
+            score,
+            similarity: Some(score),
+            words: None,
+        }
     }
 
     fn stretches(candidates: Vec<Candidate>) -> Vec<(i64, f64, f64, f64)> {

@@ -4,19 +4,24 @@
 pub mod eval;
 mod merge;
 mod scope;
+mod words;
 
 use std::collections::HashSet;
 
+use serde::Serialize;
+
 use crate::embed::{EmbedError, Embedder};
-use crate::index::{IndexError, Method, Neighbour, Reader};
+use crate::index::{Filter, IndexError, Match, Method, Neighbour, Reader};
 use crate::types::{Embedding, Hit, timecode};
 
-use self::merge::{Candidate, merge};
+use self::merge::{Candidate, Merged, merge};
 pub use self::scope::{Scope, ScopeError};
 
 /// Vectors looked at for each hit asked for: neighbours in time must be among them to merge.
 const CANDIDATES_PER_HIT: usize = 40;
 const MIN_CANDIDATES: usize = 400;
+/// Passages of words looked at.
+const WORDS_LOOKED_AT: usize = 200;
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -40,19 +45,56 @@ fn others(available: &[String]) -> String {
     }
 }
 
+/// What is looked for: a vector of a sentence or a picture, words, or both.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    pub vector: Option<&'a Embedding>,
+    /// Looked for in paths, cameras, tags, notes and subtitles.
+    pub words: Option<&'a str>,
+    /// What the best match of words counts beside a vector: so many times the distance between the
+    /// best and the middle candidate (docs/decisions/0012-words-beside-pictures.md).
+    pub words_weight: f64,
+}
+
+impl<'a> Question<'a> {
+    /// [`Question::words_weight`] where nobody says otherwise.
+    pub const WORDS_WEIGHT: f64 = 0.25;
+
+    pub fn of(vector: &'a Embedding) -> Self {
+        Self {
+            vector: Some(vector),
+            words: None,
+            words_weight: 0.0,
+        }
+    }
+}
+
+/// What the score of a hit is made of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Parts {
+    /// Cosine of the question and the best view.
+    pub similarity: Option<f64>,
+    /// What matching words added, and the passage that holds them.
+    pub words: Option<f64>,
+    pub passage: Option<String>,
+}
+
 /// The hits of one query, best first.
 #[derive(Debug)]
 pub struct Answer {
     pub hits: Vec<Hit>,
+    /// Of each hit.
+    pub parts: Vec<Parts>,
     pub method: Method,
+    /// Vectors in scope.
+    pub among: usize,
 }
 
-/// Finds up to `limit` moments whose pictures lie nearest to `vector`, of a sentence or of a
-/// picture, in the videos of `scope`.
+/// Finds up to `limit` moments that answer a question, in the videos of `scope`.
 pub fn query(
     reader: &Reader,
     embedder: &dyn Embedder,
-    vector: &Embedding,
+    question: Question,
     limit: usize,
     scope: &Scope,
 ) -> Result<Answer, SearchError> {
@@ -64,21 +106,75 @@ pub fn query(
         true => None,
         false => Some(scope.filter(reader)?),
     };
+    let filter = filter.as_ref();
+    let matches = match question
+        .words
+        .filter(|_| question.vector.is_none() || question.words_weight > 0.0)
+    {
+        Some(words) => matching(reader, words, filter)?,
+        None => Vec::new(),
+    };
+    let Some(vector) = question.vector else {
+        let moments = words::alone(reader, &matches, filter, limit)?;
+        return shown(
+            reader,
+            embedder,
+            scope,
+            moments,
+            (Method::Exact, matches.len()),
+        );
+    };
 
     // Long still scenes fill the first candidates with one moment: look further until there are
     // moments enough, or no more vectors.
     let mut wanted = (limit * CANDIDATES_PER_HIT).max(MIN_CANDIDATES);
-    let (moments, method) = loop {
-        let found = reader.neighbours(&model, vector, wanted, filter.as_ref())?;
+    let (moments, how) = loop {
+        let found = reader.neighbours(&model, vector, wanted, filter)?;
         let all = found.neighbours.len() < wanted;
-        let moments = merge(candidates(reader, &found.neighbours)?);
+        let how = (found.method, found.among);
+        let mut near = candidates(reader, &found.neighbours)?;
+        if !matches.is_empty() {
+            let named = words::named(&matches, filter);
+            let more = reader.neighbours(&model, vector, MIN_CANDIDATES, Some(&named))?;
+            near.extend(candidates(reader, &more.neighbours)?);
+            words::fuse(&mut near, &matches, question.words_weight);
+        }
+        let moments = merge(near);
         if all || moments.len() >= limit {
-            break (moments, found.method);
+            break (moments, how);
         }
         wanted *= 4;
     };
-    let mut hits = Vec::new();
-    for moment in moments.into_iter().take(limit) {
+    shown(
+        reader,
+        embedder,
+        scope,
+        moments.into_iter().take(limit).collect(),
+        how,
+    )
+}
+
+/// Passages that hold words of the question, of videos in scope.
+fn matching(
+    reader: &Reader,
+    words: &str,
+    filter: Option<&Filter>,
+) -> Result<Vec<Match>, IndexError> {
+    reader.words(words, WORDS_LOOKED_AT, |video| {
+        filter.is_none_or(|f| f.videos.contains(&video))
+    })
+}
+
+/// Moments as hits.
+fn shown(
+    reader: &Reader,
+    embedder: &dyn Embedder,
+    scope: &Scope,
+    moments: Vec<Merged>,
+    (method, among): (Method, usize),
+) -> Result<Answer, SearchError> {
+    let (mut hits, mut parts) = (Vec::new(), Vec::new());
+    for moment in moments {
         let Some(video) = reader.video(moment.best.row.video)? else {
             continue;
         };
@@ -86,6 +182,15 @@ pub fn query(
         // on the one after it.
         let time = (moment.best.row.time.seconds() * 1e3 + 1e-6).floor() / 1e3;
         let recorded = video.recorded_ms.map(|ms| ms + (time * 1e3).round() as i64);
+        parts.push(Parts {
+            similarity: moment.best.similarity.map(|s| rounded(s, 4)),
+            words: moment
+                .best
+                .words
+                .as_ref()
+                .map(|(bonus, _)| rounded(*bonus, 4)),
+            passage: moment.best.words.map(|(_, passage)| passage),
+        });
         hits.push(Hit {
             rank: hits.len() + 1,
             score: rounded(moment.best.score, 4),
@@ -95,14 +200,19 @@ pub fn query(
             time,
             timecode: timecode(time),
             start: rounded(moment.start, 3).min(time),
-            end: rounded(moment.end, 3),
+            end: rounded(moment.end, 3).max(time),
             view: moment.best.row.view,
             camera: video.camera,
             recorded_at: recorded.and_then(|ms| scope.shown(ms)),
             model: embedder.name().into(),
         });
     }
-    Ok(Answer { hits, method })
+    Ok(Answer {
+        hits,
+        parts,
+        method,
+        among,
+    })
 }
 
 /// The moments of vectors, best first, each by the best of its views.
@@ -114,8 +224,13 @@ fn candidates(reader: &Reader, near: &[Neighbour]) -> Result<Vec<Candidate>, Ind
         if let Some(row) = reader.moment_of(n.id)?
             && seen.insert(row.moment)
         {
-            let score = f64::from(n.similarity);
-            candidates.push(Candidate { row, score });
+            let similarity = f64::from(n.similarity);
+            candidates.push(Candidate {
+                row,
+                score: similarity,
+                similarity: Some(similarity),
+                words: None,
+            });
         }
     }
     Ok(candidates)
@@ -127,7 +242,9 @@ fn nothing_to_search(reader: &Reader, embedder: &dyn Embedder) -> Result<Answer,
     if available.is_empty() && !reader.videos()?.is_empty() {
         return Ok(Answer {
             hits: Vec::new(),
+            parts: Vec::new(),
             method: Method::Exact,
+            among: 0,
         });
     }
     Err(SearchError::NoVectors {

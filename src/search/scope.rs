@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use jiff::Timestamp;
@@ -189,7 +190,7 @@ impl Scope {
         };
         Ok(Filter {
             videos,
-            moments: Some(Box::new(holds)),
+            moments: Some(Arc::new(holds)),
         })
     }
 

@@ -264,7 +264,7 @@ fn damaged_files_are_found_and_made_anew_or_named() {
             Box::new(|d| {
                 sql(
                     d,
-                    "UPDATE vectors SET vector = x'00' || substr(vector, 2) WHERE id BETWEEN 10 AND 12",
+                    "UPDATE vectors SET vector = CAST(x'00' || substr(vector, 2) AS BLOB) WHERE id BETWEEN 10 AND 12",
                 );
             }),
             Mended,
@@ -362,6 +362,10 @@ fn damaged_files_are_found_and_made_anew_or_named() {
                 let reader = Reader::open(&dir).unwrap();
                 let model = reader.model(MODEL).unwrap().unwrap();
                 assert_eq!(reader.vector_count(&model).unwrap(), COUNT, "{fault}");
+                let said: Vec<String> = said
+                    .iter()
+                    .map(|s| s.replace(&*dir.to_string_lossy(), "LIBRARY"))
+                    .collect();
                 format!(
                     "answered; {}; mended",
                     said.first().map_or("made anew when next used", |s| s)

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::clips::h264;
+use crate::clips::{ffmpeg, h264};
 use crate::commands::Vsearch;
 
 /// What a reader may see at any time: whole answers, and counts that only grow.
@@ -131,4 +131,120 @@ fn a_copy_made_in_use_answers_as_the_library_does() {
     assert!(err.contains("check --repair"), "{err}");
     let (code, out, _) = v.run(&["check", "--repair", "--library", "copy"]);
     assert_eq!((code, out.ends_with("sound\n")), (0, true), "{out}");
+}
+
+#[test]
+fn words_find_videos_and_times() {
+    let v = Vsearch::new();
+    let plain = h264(v.dir.path(), "plain.mp4", 8, 25);
+    let spoken = v.dir.path().join("spoken.srt");
+    let line = |at: &str, text: &str| format!("1\n00:00:0{at},000 --> 00:00:0{at},900\n{text}\n\n");
+    std::fs::write(&spoken, line("5", "<i>Open the</i> barrier")).unwrap();
+    let inside = |name: &str, codec: &str| {
+        let from = format!(
+            "-i {} -i {} -c:v copy -c:s {codec} -metadata title=Harbour {{}}",
+            plain.display(),
+            spoken.display()
+        );
+        ffmpeg(&from, &v.footage().join(name));
+    };
+    inside("north.mkv", "srt");
+    inside("south.mp4", "mov_text");
+    inside("east.mkv", "ass");
+    std::fs::copy(&plain, v.footage().join("gate3-west.mp4")).unwrap();
+    std::fs::write(
+        v.footage().join("gate3-west.zh.srt"),
+        line("2", "\u{4e00}\u{8f86}\u{767d}\u{8272}\u{5361}\u{8f66}"),
+    )
+    .unwrap();
+    let (code, _, err) = v.run(&["index", "footage", "--camera", "quay"]);
+    assert_eq!(code, 0, "{err}");
+
+    let ask = |words: &str| -> Vec<(String, f64)> {
+        let (code, out, err) = v.run(&["query", "--text", words, "--json", "-q"]);
+        assert!(code < 2, "{err}");
+        let hit = |l: &str| {
+            let hit: serde_json::Value = serde_json::from_str(l).unwrap();
+            let video = Path::new(hit["video"].as_str().unwrap())
+                .file_name()
+                .unwrap()
+                .to_owned();
+            (video.into_string().unwrap(), hit["start"].as_f64().unwrap())
+        };
+        let mut hits: Vec<_> = out.lines().map(hit).collect();
+        hits.sort_by(|a, b| a.0.cmp(&b.0));
+        hits
+    };
+    let named = |hits: Vec<(String, f64)>| hits.into_iter().map(|h| h.0).collect::<Vec<_>>();
+    let barrier = ask("barrier");
+    assert_eq!(
+        named(barrier.clone()),
+        ["east.mkv", "north.mkv", "south.mp4"]
+    );
+    assert!(
+        barrier.iter().all(|(_, start)| *start == 5.0),
+        "{barrier:?}"
+    );
+    assert_eq!(
+        named(ask("harbour")),
+        ["east.mkv", "north.mkv", "south.mp4"]
+    );
+    assert_eq!(named(ask("gate 3")), ["gate3-west.mp4"]);
+    assert_eq!(
+        ask("\u{5361}\u{8f66}"),
+        [("gate3-west.mp4".to_owned(), 2.0)]
+    );
+    assert_eq!(ask("quay").len(), 4);
+    assert!(ask("elephant").is_empty());
+
+    let at = format!("{}@3", v.footage().join("north.mkv").display());
+    let (code, _, err) = v.run(&["note", &at, "an elephant passes"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(ask("elephants elephant"), [("north.mkv".to_owned(), 3.0)]);
+    // Beside pictures, words move their moment up, and --explain says so.
+    let hits = v.json(&[
+        "query",
+        "an elephant",
+        "--json",
+        "-q",
+        "--explain",
+        "-k",
+        "1",
+    ]);
+    assert!(
+        hits[0]["video"].as_str().unwrap().ends_with("north.mkv"),
+        "{hits:?}"
+    );
+    assert!(hits[0]["parts"]["words"].as_f64().unwrap() > 0.0);
+    // A note outlives another reading of its file, and goes when it is told to.
+    let (code, _, err) = v.run(&["index", "footage", "--every", "1", "-q"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(named(ask("elephant")), ["north.mkv"]);
+    let listed = v.run(&["note"]).1;
+    assert!(listed.contains("an elephant passes"), "{listed}");
+    assert_eq!(v.run(&["note", "--remove", "1"]).0, 0);
+    assert!(ask("elephant").is_empty());
+    assert_eq!(v.run(&["note", "--remove", "1"]).0, 2);
+
+    // A damaged index of words is told and made anew.
+    let folder = v.dir.path().join("library/text");
+    let segment = std::fs::read_dir(&folder)
+        .unwrap()
+        .flatten()
+        .map(|e| e.path());
+    let segment = segment
+        .filter(|p| p.extension().is_some_and(|e| e == "store"))
+        .next()
+        .unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half] ^= 0xFF;
+    std::fs::write(&segment, bytes).unwrap();
+    assert_eq!(v.run(&["check"]).0, 1);
+    let (code, out, _) = v.run(&["check", "--repair"]);
+    assert_eq!(code, 0, "{out}");
+    assert_eq!(
+        named(ask("barrier")),
+        ["east.mkv", "north.mkv", "south.mp4"]
+    );
 }

@@ -1,0 +1,102 @@
+//! Words in paths, cameras, tags, notes and subtitles, alone or beside pictures.
+
+use std::collections::{HashMap, HashSet};
+
+use super::merge::{Candidate, Merged};
+use crate::index::{Filter, IndexError, Match, MomentRow, Reader};
+use crate::types::VideoId;
+
+/// Moments looked at to find one in scope.
+const TRIED: usize = 10_000;
+
+/// The moments that passages are about, best first: for subtitles the span they are shown, for words of
+/// a whole video its first moment.
+pub(super) fn alone(
+    reader: &Reader,
+    matches: &[Match],
+    filter: Option<&Filter>,
+    limit: usize,
+) -> Result<Vec<Merged>, IndexError> {
+    let inside = |row: &MomentRow| {
+        let holds = filter.and_then(|f| f.moments.as_ref());
+        holds.is_none_or(|holds| holds(row.video, row.start.seconds(), row.end.seconds()))
+    };
+    let mut found: Vec<Merged> = Vec::new();
+    for matched in matches {
+        if found.len() == limit {
+            break;
+        }
+        let passage = &matched.passage;
+        let span = passage.span.unwrap_or((0.0, f64::INFINITY));
+        let tried = if filter.is_some_and(|f| f.moments.is_some()) {
+            TRIED
+        } else {
+            1
+        };
+        let rows = reader.moments_between(passage.video, span, tried)?;
+        let Some(row) = rows.into_iter().find(inside) else {
+            continue;
+        };
+        let (start, end) = (row.start.seconds(), row.end.seconds());
+        let score = f64::from(matched.score);
+        let (start, end) = passage.span.unwrap_or((start, end));
+        found.push(Merged {
+            best: Candidate {
+                row,
+                score,
+                similarity: None,
+                words: Some((score, passage.text.clone())),
+            },
+            start,
+            end,
+        });
+    }
+    Ok(found)
+}
+
+/// What of a scope lies in the videos that words name.
+pub(super) fn named(matches: &[Match], filter: Option<&Filter>) -> Filter {
+    let videos = matches.iter().map(|m| m.passage.video);
+    Filter {
+        videos: videos.collect(),
+        moments: filter.and_then(|f| f.moments.clone()),
+    }
+}
+
+/// Adds to the score of each candidate what the best passage about it counts, and sorts them anew.
+pub(super) fn fuse(candidates: &mut Vec<Candidate>, matches: &[Match], weight: f64) {
+    let mut seen = HashSet::new();
+    candidates.retain(|c| seen.insert(c.row.moment));
+    let mut sorted: Vec<f64> = candidates.iter().map(|c| c.score).collect();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    let spread = sorted.last().map_or(0.0, |best| best - middle);
+    let most = matches
+        .iter()
+        .map(|m| m.score)
+        .fold(f32::MIN_POSITIVE, f32::max);
+    let mut by_video: HashMap<VideoId, Vec<&Match>> = HashMap::new();
+    for matched in matches {
+        by_video
+            .entry(matched.passage.video)
+            .or_default()
+            .push(matched);
+    }
+    for candidate in candidates.iter_mut() {
+        let about = by_video.get(&candidate.row.video).into_iter().flatten();
+        let (start, end) = (candidate.row.start.seconds(), candidate.row.end.seconds());
+        let best = about
+            .filter(|m| {
+                m.passage
+                    .span
+                    .is_none_or(|(from, to)| from <= end && start <= to)
+            })
+            .max_by(|a, b| a.score.total_cmp(&b.score));
+        if let Some(best) = best {
+            let bonus = weight * spread * f64::from(best.score / most);
+            candidate.score += bonus;
+            candidate.words = Some((bonus, best.passage.text.clone()));
+        }
+    }
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+}
