@@ -201,6 +201,8 @@ pub struct Hit {
     pub confidence: Option<f64>,
     #[serde(serialize_with = "lossy_path")]
     pub video: PathBuf,
+    #[serde(skip)]
+    pub moment: MomentId,
     /// Which video stream of it; the one a player shows where `None`.
     #[serde(skip)]
     pub stream: Option<usize>,

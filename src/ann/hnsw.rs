@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::graph::{
-    self, Graph, Links, M, NONE, Near, Visited, descend, level, search_layer, width,
-};
+use super::graph::{self, Graph, Links, NONE, Near, Visited, descend, level, search_layer, width};
 use super::{AnnError, Vectors, dot_halves};
 
 /// efConstruction of the paper.
@@ -153,7 +151,7 @@ impl<'v> Growing<'v> {
             visited.clear();
             let mut others: Vec<Near> = near.iter().copied().filter(|n| n.row != row).collect();
             nearest_first(&mut others, row);
-            let chosen = self.choose(&others, M);
+            let chosen = self.choose(&others, width(layer));
             self.add(layer, row, &chosen);
             for near in &chosen {
                 let back = Near { row, ..*near };

@@ -7,6 +7,7 @@ mod moments;
 mod soundness;
 mod stamp;
 mod texts;
+mod thumbnails;
 mod videos;
 
 use std::fs::{File, TryLockError};
@@ -21,6 +22,7 @@ use crate::types::{Generation, ModelId};
 pub use moments::{Lacking, MomentRow, NewMoment};
 pub use stamp::{FileStamp, content_digest};
 pub use texts::{NewText, Note, TextKind, TextRow};
+pub use thumbnails::Thumbnails;
 pub use videos::{Known, Recorded, VideoRecord, VideoRef, VideoRow};
 
 const FILE: &str = "catalog.sqlite";
@@ -88,6 +90,7 @@ pub struct ModelRow {
 pub struct Catalog {
     db: Connection,
     dir: PathBuf,
+    thumbnails: Option<Thumbnails>,
     /// Held while this catalogue may write; the system lets go of it when the process ends.
     _lock: Option<File>,
 }
@@ -117,6 +120,7 @@ impl Catalog {
         })?;
         Ok(Self {
             db,
+            thumbnails: Some(Thumbnails::create_or_open(dir)?),
             dir: dir.into(),
             _lock: Some(lock),
         })
@@ -148,6 +152,7 @@ impl Catalog {
         }
         Ok(Self {
             db,
+            thumbnails: Thumbnails::open(dir),
             dir: dir.into(),
             _lock: None,
         })
@@ -159,6 +164,10 @@ impl Catalog {
             true => Ok(Some(self.db.unchecked_transaction()?)),
             false => Ok(None),
         }
+    }
+
+    pub fn thumbnails(&self) -> Option<&Thumbnails> {
+        self.thumbnails.as_ref()
     }
 
     pub fn generation(&self) -> Result<Generation, CatalogError> {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codec::{pack, unpack};
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, Thumbnails};
 use crate::types::{Embedding, ModelId, MomentId, TimeBase, Timestamp, VectorId, VideoId, ViewBox};
 
 /// A moment to commit, with its vectors.
@@ -16,6 +16,8 @@ pub struct NewMoment {
     pub end: Timestamp,
     /// One for each view of the frame; `None` is the whole frame.
     pub vectors: Vec<(Option<ViewBox>, Embedding)>,
+    /// A JPEG of its frame, where one is kept.
+    pub thumbnail: Option<Vec<u8>>,
 }
 
 /// A committed moment, found by one of its vectors.
@@ -84,6 +86,7 @@ impl Catalog {
         model: ModelId,
         moments: &[NewMoment],
     ) -> Result<(), CatalogError> {
+        let mut pictures = Vec::with_capacity(moments.len());
         self.commit(|t, _| {
             let mut moment = t.prepare_cached(
                 r#"INSERT INTO moments (video_id, base_num, base_den, time, start, "end")
@@ -101,9 +104,19 @@ impl Catalog {
                 ])?;
                 let id = t.last_insert_rowid();
                 insert_vectors(t, id, model, &m.vectors)?;
+                pictures.push((id, m.thumbnail.as_deref()));
             }
             Ok(())
-        })
+        })?;
+        match &mut self.thumbnails {
+            Some(thumbnails) => thumbnails.put(&pictures),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes away the thumbnails of moments that are gone.
+    pub fn prune_thumbnails(&self) -> Result<(), CatalogError> {
+        self.thumbnails.as_ref().map_or(Ok(()), Thumbnails::prune)
     }
 
     /// The moment a vector belongs to; `None` where it has been removed.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::params;
 
-use super::{Catalog, CatalogError, FILE};
+use super::{Catalog, CatalogError, FILE, Thumbnails};
 use crate::types::VectorId;
 
 /// Faults SQLite lists at most.
@@ -59,6 +59,23 @@ impl Catalog {
         let file = to.join(FILE);
         self.db
             .backup("main", file, None)
-            .map_err(|e| super::writing(to, e))
+            .map_err(|e| super::writing(to, e))?;
+        self.thumbnails.as_ref().map_or(Ok(()), |t| t.backup(to))
+    }
+
+    /// Where the thumbnails lie, and what is wrong with them; `None` where all is well.
+    pub fn thumbnail_fault(&self) -> Option<(PathBuf, String)> {
+        let path = Thumbnails::path(&self.dir);
+        let fault = match &self.thumbnails {
+            Some(thumbnails) => thumbnails.fault()?,
+            None if path.exists() => "not thumbnails, or damaged".into(),
+            None => return None,
+        };
+        Some((path, fault))
+    }
+
+    /// Takes the thumbnails of the library in `dir` away where they are damaged.
+    pub fn mend_thumbnails(dir: &Path) {
+        Thumbnails::delete_damaged(dir);
     }
 }

@@ -15,6 +15,7 @@ fn moment(video: crate::types::VideoId, ms: i64) -> NewMoment {
         start: at(ms),
         end: at(ms + 500),
         vectors: vec![(None, Embedding::normalised(vec![3.0, 4.0]).unwrap())],
+        thumbnail: None,
     }
 }
 

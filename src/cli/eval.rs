@@ -102,6 +102,7 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
         views: args
             .views
             .unwrap_or_else(|| Views::default_of(embedder.as_ref())),
+        thumbnail: None,
         stream: None,
         names: NameReader::default(),
         decoder: decoder(),

@@ -14,7 +14,7 @@ use crate::embed::{Embedder, Views};
 use crate::index::{
     CatalogError, GRAPH_FROM, GraphProgress, IndexError, Reader, Writer, grow_graph,
 };
-use crate::ingest::{Fold, Job, Summary, run as ingest};
+use crate::ingest::{Fold, Job, Summary, Thumbnail, run as ingest};
 use crate::media::Sampling;
 
 /// Read videos into the library
@@ -77,10 +77,30 @@ pub(super) struct IndexArgs {
     /// for builtin]
     #[arg(long, value_name = "VIEWS")]
     views: Option<Views>,
+    /// Pictures kept of moments: their longer side in pixels, or that and the quality of JPEG, or off
+    #[arg(long, value_name = "SIDE[:QUALITY]|off", default_value = "320:75", value_parser = thumbnails)]
+    thumbnails: Kept,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
     limits: LimitArgs,
+}
+
+/// How pictures of moments are kept, where they are.
+#[derive(Debug, Clone, Copy)]
+struct Kept(Option<Thumbnail>);
+
+fn thumbnails(text: &str) -> Result<Kept, String> {
+    if text == "off" {
+        return Ok(Kept(None));
+    }
+    let (side, quality) = text.split_once(':').unwrap_or((text, "75"));
+    match (side.parse(), quality.parse()) {
+        (Ok(side), Ok(quality)) if (16..=4096).contains(&side) && (1..=100).contains(&quality) => {
+            Ok(Kept(Some(Thumbnail { side, quality })))
+        }
+        _ => Err("must be a side of 16 to 4096 pixels, as 320 or 320:75, or off".into()),
+    }
 }
 
 pub(super) fn positive_seconds(text: &str) -> Result<f64, String> {
@@ -129,6 +149,7 @@ impl<'a> Indexing<'a> {
             sampling,
             fold: args.fold,
             views: views.unwrap_or_else(|| Views::default_of(embedder.as_ref())),
+            thumbnail: args.thumbnails.0,
             stream: args.stream,
             names: args.names.reader(),
             decoder: decoder(),

@@ -10,6 +10,7 @@ use image::codecs::jpeg::JpegEncoder;
 use super::failure::Failure;
 use super::output::{print, shown};
 use super::terminal::Protocol;
+use crate::index::Reader;
 use crate::media::frame_at;
 use crate::types::Hit;
 
@@ -18,14 +19,16 @@ const MAX_STEM_BYTES: usize = 200;
 
 /// Writes each hit's frame to `folder`, named by rank, video and time. A frame that cannot be
 /// read any more is named and left out. Returns how many were written.
-pub(super) fn write(folder: &Path, hits: &[Hit]) -> Result<usize, Failure> {
+pub(super) fn write(reader: &Reader, folder: &Path, hits: &[Hit]) -> Result<usize, Failure> {
     std::fs::create_dir_all(folder).map_err(|e| {
         Failure::new(format!("{}: the folder cannot be made: {e}", shown(folder)))
             .hint("name a folder you can write to: --thumbnails DIR")
     })?;
     let mut written = 0;
     for hit in hits {
-        let Some(frame) = frame(hit) else { continue };
+        let Some(frame) = frame(reader, hit) else {
+            continue;
+        };
         let path = folder.join(file_name(hit));
         let encoded = File::create(&path)
             .map_err(|e| e.to_string())
@@ -60,14 +63,16 @@ fn file_name(hit: &Hit) -> String {
 }
 
 /// Prints each hit's frame below a line naming it.
-pub(super) fn show(hits: &[Hit]) -> Result<(), Failure> {
+pub(super) fn show(reader: &Reader, hits: &[Hit]) -> Result<(), Failure> {
     let Some(protocol) = Protocol::of_stdout() else {
         return Err(Failure::new("this terminal is not known to show pictures")
             .hint("write them to files instead: --thumbnails DIR")
             .hint("or, if it does, name how: VSEARCH_PICTURES=kitty, iterm2 or sixel"));
     };
     for hit in hits {
-        let Some(frame) = frame(hit) else { continue };
+        let Some(frame) = frame(reader, hit) else {
+            continue;
+        };
         let video = shown(&hit.video);
         print(&format!("{:>3}  {video}  {}\n", hit.rank, hit.timecode))?;
         match protocol.encode(frame) {
@@ -78,12 +83,18 @@ pub(super) fn show(hits: &[Hit]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn frame(hit: &Hit) -> Option<RgbImage> {
+/// The frame, or the thumbnail kept of it where the video cannot be read any more.
+fn frame(reader: &Reader, hit: &Hit) -> Option<RgbImage> {
     match frame_at(&hit.video, hit.stream, hit.time) {
         Ok(p) => RgbImage::from_raw(p.width(), p.height(), p.into_rgb()),
         Err(e) => {
-            note!("no picture for hit {}: {e}", hit.rank);
-            None
+            let kept = reader.thumbnail(hit.moment);
+            let picture = kept.and_then(|jpeg| image::load_from_memory(&jpeg).ok());
+            match &picture {
+                Some(_) => note!("hit {} as kept in the library: {e}", hit.rank),
+                None => note!("no picture for hit {}: {e}", hit.rank),
+            }
+            picture.map(image::DynamicImage::into_rgb8)
         }
     }
 }

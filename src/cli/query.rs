@@ -118,13 +118,13 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         note!("{}", how(&answer));
     }
     if let Some(folder) = &args.thumbnails {
-        let written = pictures::write(folder, &answer.hits)?;
+        let written = pictures::write(&reader, folder, &answer.hits)?;
         if !common.quiet {
             note!("{} written to {}", count(written, "picture"), shown(folder));
         }
     }
     if args.show {
-        pictures::show(&answer.hits)?;
+        pictures::show(&reader, &answer.hits)?;
     }
     let mut videos = reader.videos()?;
     let undated = videos.iter().filter(|v| scope.lacks_time(v)).count();

@@ -17,7 +17,8 @@ use crate::media::Sampling;
 
 /// Change to another model
 ///
-/// Embeds the frame of every moment in the library again, by another model, from its video. Until all
+/// Embeds the frame of every moment in the library again, by another model, from its video or, where that
+/// is gone, from the thumbnail kept of it. Until all
 /// are done the model of before goes on answering; then queries and `vsearch index` use the new one.
 /// Nothing is sampled, folded or timed anew. Ctrl-C loses nothing; the same command goes on.
 #[derive(Debug, Args)]
@@ -59,6 +60,7 @@ pub(super) fn run(common: &Common, args: &ReembedArgs) -> Result<ExitCode, Failu
         sampling: Sampling::DEFAULT,
         fold: Fold::default(),
         views: views.unwrap_or_else(|| Views::default_of(embedder)),
+        thumbnail: None,
         stream: None,
         names: NameReader::default(),
         decoder: decoder(),
@@ -69,7 +71,7 @@ pub(super) fn run(common: &Common, args: &ReembedArgs) -> Result<ExitCode, Failu
     let stop = on_interrupt();
     let counter = Counter::new(common.quiet, "embedding again", "moments");
     let show = |done: u64, total: u64| counter.show(done, total);
-    let done = reembed(&job, embedder, &mut writer, &stop, &show)?;
+    let done = reembed((&job, &dir), embedder, &mut writer, &stop, &show)?;
     counter.finish();
     for problem in &done.problems {
         note!("{problem}");

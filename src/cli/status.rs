@@ -48,7 +48,11 @@ struct Summary {
     /// Seconds that were promised and not seen.
     unseen: f64,
     decode_errors: u64,
+    /// The one that answers first.
     models: Vec<String>,
+    /// Pictures kept of moments, and their bytes.
+    thumbnails: u64,
+    thumbnail_bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,7 +64,10 @@ pub(super) fn run(common: &Common, args: &StatusArgs) -> Result<ExitCode, Failur
     let dir = library(common)?;
     let reader = Reader::open(&dir)?;
     let videos = reader.counted_videos()?;
+    let (thumbnails, thumbnail_bytes) = reader.thumbnails();
     let summary = Summary {
+        thumbnails,
+        thumbnail_bytes,
         library: dir.to_string_lossy().into_owned(),
         videos: videos.len(),
         with_errors: videos.iter().filter(|v| note(v).is_some()).count(),
@@ -161,6 +168,14 @@ fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {
             false => summary.models.join(", "),
         }
     );
+    if summary.thumbnails > 0 {
+        let _ = writeln!(
+            out,
+            "thumbnails: {} ({:.1} MB)",
+            summary.thumbnails,
+            summary.thumbnail_bytes as f64 / 1e6
+        );
+    }
     let _ = writeln!(out, "library: {}", summary.library);
     out
 }

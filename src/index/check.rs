@@ -44,11 +44,17 @@ pub fn check(dir: &Path) -> Result<Vec<Finding>, IndexError> {
         what,
         mendable: true,
     }));
+    findings.extend(catalog.thumbnail_fault().map(|(path, what)| Finding {
+        path,
+        what,
+        mendable: true,
+    }));
     Ok(findings)
 }
 
 /// Mends what [`check`] finds mendable.
 pub fn mend(dir: &Path) -> Result<(), IndexError> {
+    Catalog::mend_thumbnails(dir);
     let mut catalog = Catalog::create_or_open(dir)?;
     for model in catalog.models()? {
         let (_, differing) = of_model(&catalog, dir, &model)?;

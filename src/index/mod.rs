@@ -15,7 +15,7 @@ use crate::ann::AnnError;
 pub use crate::ann::{Neighbour, Progress as GraphProgress};
 pub use crate::catalog::{
     CatalogError, FileStamp, Known, Lacking, ModelRow, MomentRow, NewMoment, NewText, Note,
-    Recorded, TextKind, VideoRecord, VideoRef, VideoRow, content_digest,
+    Recorded, TextKind, Thumbnails, VideoRecord, VideoRef, VideoRow, content_digest,
 };
 use crate::text::TextError;
 pub use crate::text::{Match, Passage};

@@ -10,9 +10,9 @@ use super::{
     IndexError, Match, ModelRow, MomentRow, Note, VideoRef, VideoRow, Writer, derived_dir, text_dir,
 };
 use crate::ann::{Best, Graph, Neighbour, Row, Vectors, dot, scan};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Thumbnails};
 use crate::text::Text;
-use crate::types::{Embedding, Generation, ModelId, VectorId, VideoId};
+use crate::types::{Embedding, Generation, ModelId, MomentId, VectorId, VideoId};
 
 /// Of each vector that comes into view, the graph looks at about so many others; each lies elsewhere in
 /// memory and costs as much as so many in a row (benches/search.rs).
@@ -331,6 +331,16 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<MomentRow>, IndexError> {
         Ok(self.catalog.moments_between(video, span, limit)?)
+    }
+
+    /// The JPEG kept of a moment.
+    pub fn thumbnail(&self, moment: MomentId) -> Option<Vec<u8>> {
+        self.catalog.thumbnails()?.of(moment)
+    }
+
+    /// How many thumbnails there are, and their bytes.
+    pub fn thumbnails(&self) -> (u64, u64) {
+        self.catalog.thumbnails().map_or((0, 0), Thumbnails::count)
     }
 
     pub fn notes(&self) -> Result<Vec<Note>, IndexError> {

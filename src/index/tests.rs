@@ -38,6 +38,7 @@ fn begin(writer: &mut Writer, path: &str, range: std::ops::Range<usize>) -> Vide
             start: at(i),
             end: at(i + 1),
             vectors: vec![(None, vector(i))],
+            thumbnail: None,
         })
         .collect();
     writer.commit(&moments).unwrap();

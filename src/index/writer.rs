@@ -222,6 +222,7 @@ impl Writer {
             return Err(e.into());
         }
         appender.finish(generation.0)?;
+        self.catalog.prune_thumbnails()?;
         self.catch_up_words(generation)
     }
 

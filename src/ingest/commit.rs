@@ -26,6 +26,7 @@ pub(super) enum Message<'v> {
         samples: u64,
         /// One for each view of the frame.
         vectors: Result<Vec<(Option<ViewBox>, Embedding)>, String>,
+        thumbnail: Option<Vec<u8>>,
     },
     Read(ReadEnd<'v>),
 }
@@ -116,6 +117,7 @@ impl<'a, 'v> Committer<'a, 'v> {
                 end,
                 samples,
                 vectors,
+                thumbnail,
             } => {
                 let row = self.row(video)?;
                 let file = self.in_flight.entry(&video.path).or_default();
@@ -134,6 +136,7 @@ impl<'a, 'v> Committer<'a, 'v> {
                             start,
                             end,
                             vectors,
+                            thumbnail,
                         });
                     }
                     Err(reason) => file.embed_error = Some(reason),

@@ -10,6 +10,7 @@ mod plan;
 mod recorded;
 mod reembed;
 mod signature;
+mod thumbnail;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use fold::Fold;
 pub use plan::PathProblem;
 pub use recorded::NameReader;
 pub use reembed::{Reembedded, reembed};
+pub use thumbnail::Thumbnail;
 
 /// What to index and how.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub struct Job {
     pub sampling: Sampling,
     pub fold: Fold,
     pub views: Views,
+    /// How pictures of moments are kept, where they are.
+    pub thumbnail: Option<Thumbnail>,
     /// Which video stream of each file, from 0; the one a player shows where `None`.
     pub stream: Option<usize>,
     pub names: NameReader,

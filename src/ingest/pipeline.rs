@@ -75,13 +75,7 @@ pub(super) fn run(
         for n in 0..workers.count {
             let (moments, to_committer) = (moments.clone(), to_committer.clone());
             let work = move || {
-                embed_all(
-                    embedder,
-                    workers.threads,
-                    job.views,
-                    &moments,
-                    &to_committer,
-                );
+                embed_all(embedder, workers.threads, job, &moments, &to_committer);
             };
             spawn(scope, format!("embed-{n}"), work)?;
         }
@@ -191,7 +185,7 @@ fn unread(error: &MediaError, video: &Video) -> Unread {
 fn embed_all<'v>(
     embedder: &dyn Embedder,
     threads: usize,
-    views: Views,
+    job: &Job,
     moments: &Receiver<Task<'v>>,
     to_committer: &Sender<Message<'v>>,
 ) {
@@ -200,7 +194,7 @@ fn embed_all<'v>(
         while let Ok(first) = moments.recv() {
             let mut batch = vec![first];
             batch.extend(moments.try_iter().take(embedder.batch_size() - 1));
-            for message in embed(embedder, views, batch) {
+            for message in embed(embedder, job, batch) {
                 if to_committer.send(message).is_err() {
                     return;
                 }
@@ -213,21 +207,23 @@ fn embed_all<'v>(
     }
 }
 
-fn embed<'v>(embedder: &dyn Embedder, views: Views, batch: Vec<Task<'v>>) -> Vec<Message<'v>> {
+fn embed<'v>(embedder: &dyn Embedder, job: &Job, batch: Vec<Task<'v>>) -> Vec<Message<'v>> {
     let (mut heads, mut frames) = (Vec::new(), Vec::new());
     for Task { video, moment } in batch {
         let times = (moment.time, moment.start, moment.end);
-        heads.push((video, times, moment.samples));
+        let thumbnail = job.thumbnail.and_then(|t| t.of(&moment.pixels));
+        heads.push((video, times, moment.samples, thumbnail));
         frames.push((moment.pixels, moment.scale));
     }
-    let embedded = embed_frames(embedder, views, frames);
-    let message = |((video, (time, start, end), samples), vectors)| Message::Moment {
+    let embedded = embed_frames(embedder, job.views, frames);
+    let message = |((video, (time, start, end), samples, thumbnail), vectors)| Message::Moment {
         video,
         time,
         start,
         end,
         samples,
         vectors,
+        thumbnail,
     };
     heads.into_iter().zip(embedded).map(message).collect()
 }

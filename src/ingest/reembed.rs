@@ -3,6 +3,7 @@
 
 use std::num::NonZero;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -12,8 +13,8 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::pipeline::{embed_frames, spawn};
 use super::{IngestError, Job, self_test};
 use crate::embed::Embedder;
-use crate::index::{Lacking, Writer};
-use crate::media::Worker;
+use crate::index::{Lacking, Thumbnails, Writer};
+use crate::media::{MediaError, Worker};
 use crate::types::{Embedding, MomentId, Pixels, ViewBox};
 
 /// Moments committed at once.
@@ -40,10 +41,10 @@ enum Message {
     Missing { count: u64, problem: String },
 }
 
-/// Embeds what lacks a vector of the writer's model. `job` says how files are read and which views are
+/// Embeds what lacks a vector of the writer's model in the library in `dir`. `job` says how files are read and which views are
 /// embedded; `report` is told how many moments are done, of how many.
 pub fn reembed(
-    job: &Job,
+    (job, dir): (&Job, &Path),
     embedder: &dyn Embedder,
     writer: &mut Writer,
     stop: &Arc<AtomicBool>,
@@ -71,12 +72,14 @@ pub fn reembed(
             let (to_workers, to_committer) = (to_workers.clone(), to_committer.clone());
             let (next, videos) = (&next, &videos);
             let read = move || {
+                let thumbnails = Thumbnails::open(dir);
                 while let Some((lacking, video)) = videos.get(next.fetch_add(1, Ordering::Relaxed))
                 {
                     let stream = video.stream;
                     let mut worker =
                         Worker::new(job.decoder.clone(), job.limits, stream, stop.clone());
-                    let missing = read(&mut worker, &video.path, lacking, &to_workers);
+                    let kept = thumbnails.as_ref();
+                    let missing = read(&mut worker, &video.path, lacking, kept, &to_workers);
                     let sent = missing.map(|m| to_committer.send(m).is_ok());
                     if sent == Some(false) || stop.load(Ordering::Relaxed) {
                         return;
@@ -100,30 +103,48 @@ pub fn reembed(
 /// Sends the frames of a video's moments on; says which could not be had.
 fn read(
     worker: &mut Worker,
-    path: &std::path::Path,
+    path: &Path,
     lacking: &Lacking,
+    kept: Option<&Thumbnails>,
     to_workers: &Sender<Task>,
 ) -> Option<Message> {
     let times: Vec<f64> = lacking.moments.iter().map(|(_, t)| t.seconds()).collect();
-    let (mut sent, mut why) = (0, None);
-    let read = worker.frames(path, &times, |n, frame| match frame {
-        Ok(pixels) => {
-            let moment = lacking.moments[n].0;
-            match to_workers.send(Task { moment, pixels }) {
-                Ok(()) => {
-                    sent += 1;
-                    ControlFlow::Continue(())
-                }
-                Err(_) => ControlFlow::Break(()),
-            }
+    let (mut seen, mut why) = (vec![false; times.len()], None);
+    let mut send = |n: usize, pixels| {
+        seen[n] = true;
+        let moment = lacking.moments[n].0;
+        match to_workers.send(Task { moment, pixels }) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
         }
+    };
+    let read = worker.frames(path, &times, |n, frame| match frame {
+        Ok(pixels) => send(n, pixels),
         Err(e) => {
             why.get_or_insert(e);
             ControlFlow::Continue(())
         }
     });
-    let count = (times.len() - sent) as u64;
-    let problem = why.or(read.err())?.to_string();
+    let why = match (why, read) {
+        (_, Err(MediaError::Stopped { .. })) => return None,
+        (why, read) => why.or(read.err())?,
+    };
+    // The pictures kept of them are better than nothing.
+    for n in 0..times.len() {
+        let jpeg = kept
+            .filter(|_| !seen[n])
+            .and_then(|k| k.of(lacking.moments[n].0));
+        let picture = jpeg.and_then(|jpeg| image::load_from_memory(&jpeg).ok());
+        if let Some(picture) = picture.map(image::DynamicImage::into_rgb8)
+            && let Some(pixels) = Pixels::new(picture.width(), picture.height(), picture.into_raw())
+        {
+            seen[n] = true;
+            let moment = lacking.moments[n].0;
+            to_workers.send(Task { moment, pixels }).ok()?;
+        }
+    }
+    let count = seen.iter().filter(|s| !**s).count() as u64;
+    let problem = why.to_string();
     (count > 0).then_some(Message::Missing { count, problem })
 }
 

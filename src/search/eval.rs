@@ -85,6 +85,7 @@ mod tests {
     #[test]
     fn a_hit_must_lie_in_the_file_and_the_interval() {
         let hit = |rank, video: &str, time| Hit {
+            moment: crate::types::MomentId(0),
             stream: None,
             rank,
             score: 0.5,

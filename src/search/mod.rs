@@ -196,6 +196,7 @@ fn shown(
             score: rounded(moment.best.score, 4),
             confidence: None,
             video: video.path,
+            moment: moment.best.row.moment,
             stream: video.stream,
             time,
             timecode: timecode(time),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::merge::{Candidate, Merged};
 use crate::index::{Filter, IndexError, Match, MomentRow, Reader};
-use crate::types::VideoId;
+use crate::types::{Timestamp, VideoId};
 
 /// Moments looked at to find one in scope.
 const TRIED: usize = 10_000;
@@ -34,12 +34,14 @@ pub(super) fn alone(
             1
         };
         let rows = reader.moments_between(passage.video, span, tried)?;
-        let Some(row) = rows.into_iter().find(inside) else {
+        let Some(mut row) = rows.into_iter().find(inside) else {
             continue;
         };
-        let (start, end) = (row.start.seconds(), row.end.seconds());
         let score = f64::from(matched.score);
-        let (start, end) = passage.span.unwrap_or((start, end));
+        let whole = (row.start.seconds(), row.end.seconds());
+        let (start, end) = passage.span.unwrap_or(whole);
+        // The frame to look at is the one shown when the words are, not the one that was embedded.
+        row.time = row.time.max(Timestamp::from_seconds(start, row.time.base));
         found.push(Merged {
             best: Candidate {
                 row,

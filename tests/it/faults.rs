@@ -35,6 +35,7 @@ fn add(writer: &mut Writer, path: &str, range: std::ops::Range<usize>) {
         start: at(i),
         end: at(i + 1),
         vectors: vec![(None, vector(i))],
+        thumbnail: None,
     };
     writer
         .commit(&range.map(moment).collect::<Vec<_>>())
