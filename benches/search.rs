@@ -23,6 +23,9 @@ const DIM: usize = 512;
 const QUERIES: usize = 200;
 /// What a search is asked for.
 const K: usize = 10;
+/// Building by others takes minutes beyond.
+const USEARCH_UP_TO: usize = 200_000;
+const HNSW_RS_UP_TO: usize = 20_000;
 /// Efforts (efSearch) compared.
 const EFFORTS: [usize; 3] = [64, 128, 256];
 
@@ -149,22 +152,15 @@ fn compare(count: usize, bandwidth: f64) {
     let start = Instant::now();
     let mut appender = Appender::open(&dir, DIM).expect("a file of vectors");
     for n in 0..count {
-        let bytes: Vec<u8> = packed(&generator.vector(n))
-            .iter()
-            .flat_map(|h| h.to_le_bytes())
-            .collect();
-        let row = Row::new(
-            VectorId(n as i64 + 1),
-            VideoId(n as i64 / 1000),
-            n as f64,
-            n as f64,
-        );
+        let halves = packed(&generator.vector(n));
+        let bytes: Vec<u8> = halves.iter().flat_map(|h| h.to_le_bytes()).collect();
+        let (id, video) = (VectorId(n as i64 + 1), VideoId(n as i64 / 1000));
+        let row = Row::new(id, video, n as f64, n as f64);
         appender.push(row, &bytes).expect("room on the disk");
     }
     appender.finish(1).expect("room on the disk");
     let appended = count as f64 / start.elapsed().as_secs_f64();
     let vectors = Vectors::open(&dir, DIM).expect("a file").expect("a file");
-
     let queries: Vec<Vec<f32>> = (0..QUERIES).map(|n| generator.query(n)).collect();
     let truth = brute_force(&generator, count, &queries);
 
@@ -174,80 +170,38 @@ fn compare(count: usize, bandwidth: f64) {
     };
     let start = Instant::now();
     build(&vectors, &progress).expect("a graph");
-    let ours_built = count as f64 / start.elapsed().as_secs_f64();
-    let start = Instant::now();
-    let index = usearch(&generator, count);
-    let usearch_built = count as f64 / start.elapsed().as_secs_f64();
-
-    let graph = Graph::open(&vectors).expect("a graph").expect("a graph");
-    let size = |path: &Path| path.metadata().map_or(0, |m| m.len()) as f64 / count as f64;
-    let of_vectors = size(&dir.join("vectors.0")) + size(&dir.join("rows.0"));
-    let of_graph = size(&dir.join("graph.0"));
-    let theirs = dir.join("usearch");
-    index
-        .save(theirs.to_str().expect("a plain path"))
-        .expect("room on the disk");
-    say!(
-        "file of vectors: {appended:.0} vectors/s appended (making them included), {of_vectors:.0} bytes each; graph \
-         {of_graph:.0} bytes each; usearch f16 {:.0} bytes each",
-        size(&theirs)
-    );
-    say!(
-        "graph built: {ours_built:.0} vectors/s; usearch {usearch_built:.0} vectors/s; vsearch / usearch {:.2}",
-        ours_built / usearch_built
-    );
-    drop(index);
-
+    let built = count as f64 / start.elapsed().as_secs_f64();
     let start = Instant::now();
     let reopened = Vectors::open(&dir, DIM).expect("a file").expect("a file");
-    let regraph = Graph::open(&reopened).expect("a graph");
+    let graph = Graph::open(&reopened).expect("a graph").expect("a graph");
     let opened = start.elapsed().as_secs_f64() * 1e3;
-    drop((reopened, regraph));
-    let start = Instant::now();
-    let index = usearch::Index::new(&options()).expect("an index");
-    index
-        .view(theirs.to_str().expect("a plain path"))
-        .expect("an index");
-    let viewed = start.elapsed().as_secs_f64() * 1e3;
-    say!("opened: {opened:.1} ms; usearch viewed {viewed:.1} ms");
-
+    drop(reopened);
+    let of_vectors = size(&dir.join("vectors.0"), count) + size(&dir.join("rows.0"), count);
+    say!(
+        "file of vectors: {appended:.0} vectors/s appended (making them included), {of_vectors:.0} bytes each"
+    );
+    say!(
+        "graph: {built:.0} vectors/s built, {:.0} bytes each, opened with the vectors in {opened:.1} ms",
+        size(&dir.join("graph.0"), count)
+    );
     for effort in EFFORTS {
-        index.change_expansion_search(effort);
-        let (ours, recall) = asked(&queries, &truth, |q| {
-            ids(&graph.search(&vectors, q, K, effort, None))
-        });
-        let (them, their_recall) = asked(&queries, &truth, |q| {
-            let halves = packed(q);
-            let halves: Vec<i16> = halves.iter().map(|h| h.to_bits() as i16).collect();
-            let found = index.search(usearch::f16::from_i16s(&halves), K);
-            found
-                .expect("an answer")
-                .keys
-                .iter()
-                .map(|k| *k as i64)
-                .collect()
-        });
-        say!(
-            "ef {effort}: graph p50 {:.3} ms, p99 {:.3} ms, recall@10 {recall:.3}; usearch p50 {:.3} ms, p99 {:.3} ms, \
-             recall@10 {their_recall:.3}",
-            ours[0],
-            ours[1],
-            them[0],
-            them[1]
-        );
+        let ask = |q: &[f32]| ids(&graph.search(&vectors, q, K, effort, None));
+        told(&format!("  ef {effort}"), &asked(&queries, &truth, ask));
     }
-    drop(index);
+    if count <= USEARCH_UP_TO {
+        usearch_compared(&generator, count, &dir, (&queries, &truth), built);
+    }
+    if count <= HNSW_RS_UP_TO {
+        hnsw_rs_compared(&generator, count, &dir, (&queries, &truth), built);
+    }
     let whole = [0..count];
-    let (exact, recall) = asked(&queries[..50], &truth, |q| {
+    let exact = asked(&queries[..50], &truth, |q| {
         ids(&scan(&vectors, q, K, &whole, None))
     });
-    let rate = 2.0 * DIM as f64 * count as f64 / exact[0] / 1e6;
-    say!(
-        "exact scan: p50 {:.2} ms, p99 {:.2} ms, recall@10 {recall:.3}, {rate:.1} GB/s, {:.0} % of memory's",
-        exact[0],
-        exact[1],
-        100.0 * rate / bandwidth
-    );
+    told("exact scan", &exact);
+    let rate = 2.0 * DIM as f64 * count as f64 / exact.0[0] / 1e6;
+    let share = 100.0 * rate / bandwidth;
+    say!("  {rate:.1} GB/s, {share:.0} % of what memory gives");
     filtered(&vectors, &graph, &queries);
     drop((vectors, graph));
     let me = std::env::current_exe().expect("a program");
@@ -257,6 +211,102 @@ fn compare(count: usize, bandwidth: f64) {
         .status();
     assert!(asked.is_ok_and(|s| s.success()));
     let _ = std::fs::remove_dir_all(&dir);
+}
+
+/// Bytes of a file for each vector.
+fn size(path: &Path, count: usize) -> f64 {
+    path.metadata().map_or(0, |m| m.len()) as f64 / count as f64
+}
+
+fn told(what: &str, (times, recall): &([f64; 2], f64)) {
+    let [p50, p99] = times;
+    say!("{what}: p50 {p50:.3} ms, p99 {p99:.3} ms, recall@10 {recall:.3}");
+}
+
+/// The same by usearch, with the same M and efConstruction, in f16.
+fn usearch_compared(
+    generator: &Generator,
+    count: usize,
+    dir: &Path,
+    (queries, truth): (&[Vec<f32>], &[Vec<i64>]),
+    ours: f64,
+) {
+    let start = Instant::now();
+    let index = usearch(generator, count);
+    let built = count as f64 / start.elapsed().as_secs_f64();
+    let file = dir.join("usearch");
+    let name = file.to_str().expect("a plain path");
+    index.save(name).expect("room on the disk");
+    drop(index);
+    let start = Instant::now();
+    let index = usearch::Index::new(&options()).expect("an index");
+    index.view(name).expect("an index");
+    let opened = start.elapsed().as_secs_f64() * 1e3;
+    say!(
+        "usearch: {built:.0} vectors/s built (vsearch / usearch {:.2}), {:.0} bytes each with the vectors, viewed in \
+         {opened:.1} ms",
+        ours / built,
+        size(&file, count)
+    );
+    for effort in EFFORTS {
+        index.change_expansion_search(effort);
+        let ask = |q: &[f32]| -> Vec<i64> {
+            let halves: Vec<i16> = packed(q).iter().map(|h| h.to_bits() as i16).collect();
+            let found = index.search(usearch::f16::from_i16s(&halves), K);
+            let keys = found.expect("an answer").keys;
+            keys.iter().map(|k| *k as i64).collect()
+        };
+        told(&format!("  ef {effort}"), &asked(queries, truth, ask));
+    }
+}
+
+#[derive(Clone, Copy)]
+struct OneMinusDot;
+
+impl hnsw_rs::prelude::Distance<f32> for OneMinusDot {
+    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
+        (1.0 - dot(a, b)).max(0.0)
+    }
+}
+
+/// The same by hnsw_rs, with the distance vsearch gave it, in f32.
+fn hnsw_rs_compared(
+    generator: &Generator,
+    count: usize,
+    dir: &Path,
+    (queries, truth): (&[Vec<f32>], &[Vec<i64>]),
+    ours: f64,
+) {
+    use hnsw_rs::api::AnnT;
+    use hnsw_rs::prelude::{Hnsw, HnswIo};
+    let vectors: Vec<(Vec<f32>, usize)> =
+        (0..count).map(|n| (generator.vector(n), n + 1)).collect();
+    let items: Vec<(&Vec<f32>, usize)> = vectors.iter().map(|(v, n)| (v, *n)).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(cores()).build();
+    let hnsw: Hnsw<f32, OneMinusDot> = Hnsw::new(16, count, 16, 128, OneMinusDot);
+    let start = Instant::now();
+    pool.expect("threads")
+        .install(|| hnsw.parallel_insert(&items));
+    let built = count as f64 / start.elapsed().as_secs_f64();
+    let folder = dir.join("hnsw_rs");
+    std::fs::create_dir_all(&folder).expect("room on the disk");
+    hnsw.file_dump(&folder, "graph").expect("room on the disk");
+    let start = Instant::now();
+    let mut io = HnswIo::new(&folder, "graph");
+    let opened: Hnsw<f32, OneMinusDot> = io.load_hnsw_with_dist(OneMinusDot).expect("a graph");
+    let seconds = start.elapsed().as_secs_f64();
+    say!(
+        "hnsw_rs: {built:.0} vectors/s built (vsearch / hnsw_rs {:.2}), opened in {:.1} ms",
+        ours / built,
+        seconds * 1e3
+    );
+    for effort in EFFORTS {
+        let ask = |q: &[f32]| -> Vec<i64> {
+            let found = opened.search(q, K, effort);
+            found.iter().map(|n| n.d_id as i64).collect()
+        };
+        told(&format!("  ef {effort}"), &asked(queries, truth, ask));
+    }
 }
 
 /// Of a fresh process: what querying takes beyond the mapped files.

@@ -11,6 +11,7 @@ mod thumbnails;
 mod videos;
 
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,8 +54,8 @@ pub enum CatalogError {
     Older { dir: PathBuf },
     #[error("{}: the library is read-only", dir.display())]
     ReadOnly { dir: PathBuf },
-    #[error("{}: the library is in use by another vsearch that is writing", dir.display())]
-    Busy { dir: PathBuf },
+    #[error("{}: the library is in use by another vsearch that is writing{}", dir.display(), named(*.process))]
+    Busy { dir: PathBuf, process: Option<u32> },
     #[error("{}: the disk of the library is full; what was committed stays", dir.display())]
     Full { dir: PathBuf },
     #[error("{}: the folder of the library cannot be made: {cause}", dir.display())]
@@ -276,6 +277,10 @@ impl Catalog {
     }
 }
 
+fn named(process: Option<u32>) -> String {
+    process.map_or(String::new(), |pid| format!(" (process {pid})"))
+}
+
 /// Makes sure that no other process writes. SQLite's own locks hold for one transaction only,
 /// and a reading spans many.
 fn lock(dir: &Path) -> Result<File, CatalogError> {
@@ -285,8 +290,20 @@ fn lock(dir: &Path) -> Result<File, CatalogError> {
         .open(dir.join(LOCK));
     let file = file.map_err(|_| CatalogError::ReadOnly { dir: dir.into() })?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(CatalogError::Busy { dir: dir.into() }),
+        Ok(()) => {
+            // For the message of whoever comes next; where it cannot be written they learn less.
+            let _ = file
+                .set_len(0)
+                .and_then(|()| write!(&file, "{}", std::process::id()));
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let held = std::fs::read_to_string(dir.join(LOCK)).ok();
+            Err(CatalogError::Busy {
+                dir: dir.into(),
+                process: held.and_then(|pid| pid.trim().parse().ok()),
+            })
+        }
         // A file system without locks: SQLite's own still keep each transaction whole.
         Err(TryLockError::Error(_)) => Ok(file),
     }
@@ -337,9 +354,10 @@ fn writing(dir: &Path, cause: rusqlite::Error) -> CatalogError {
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             CatalogError::ReadOnly { dir: dir.into() }
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            CatalogError::Busy { dir: dir.into() }
-        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CatalogError::Busy {
+            dir: dir.into(),
+            process: None,
+        },
         Some(ErrorCode::DiskFull) => CatalogError::Full { dir: dir.into() },
         _ => CatalogError::Sqlite(cause),
     }

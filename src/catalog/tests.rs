@@ -110,6 +110,8 @@ fn two_writers_are_one_too_many() {
     let (catalog, ..) = filled(dir.path());
     let e = Catalog::create_or_open(dir.path()).unwrap_err();
     assert!(matches!(e, CatalogError::Busy { .. }), "{e}");
+    let holder = format!("process {}", std::process::id());
+    assert!(e.to_string().contains(&holder), "{e}");
     assert!(Catalog::open(dir.path()).is_ok());
     drop(catalog);
     assert!(Catalog::create_or_open(dir.path()).is_ok());

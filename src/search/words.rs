@@ -6,6 +6,8 @@ use super::merge::{Candidate, Merged};
 use crate::index::{Filter, IndexError, Match, MomentRow, Reader};
 use crate::types::{Timestamp, VideoId};
 
+/// Where all candidates look alike, words still tell them apart.
+const LEAST_SPREAD: f64 = 0.01;
 /// Moments looked at to find one in scope.
 const TRIED: usize = 10_000;
 
@@ -73,6 +75,7 @@ pub(super) fn fuse(candidates: &mut Vec<Candidate>, matches: &[Match], weight: f
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
     let spread = sorted.last().map_or(0.0, |best| best - middle);
+    let spread = spread.max(LEAST_SPREAD);
     let most = matches
         .iter()
         .map(|m| m.score)

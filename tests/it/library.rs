@@ -65,7 +65,16 @@ fn another_model_takes_over_when_it_has_all() {
     crate::tiny_clip::write(&crate::tiny_clip::goldens()[0], &tiny);
     let tiny = tiny.to_str().unwrap();
     assert_eq!(
-        v.run(&["index", "footage", "-q", "--model", "builtin"]).0,
+        v.run(&[
+            "index",
+            "footage",
+            "-q",
+            "--model",
+            "builtin",
+            "--thumbnails",
+            "off"
+        ])
+        .0,
         0
     );
     let (code, _, err) = v.run(&["index", "footage", "-q", "--model", tiny]);
@@ -247,4 +256,100 @@ fn words_find_videos_and_times() {
         named(ask("barrier")),
         ["east.mkv", "north.mkv", "south.mp4"]
     );
+}
+
+#[test]
+fn pictures_are_kept_for_when_a_video_is_gone() {
+    let v = Vsearch::new();
+    let gone = h264(&v.footage(), "a.mp4", 6, 25);
+    let tiny = v.dir.path().join("tiny");
+    std::fs::create_dir_all(&tiny).unwrap();
+    crate::tiny_clip::write(&crate::tiny_clip::goldens()[0], &tiny);
+    assert_eq!(
+        v.run(&[
+            "index",
+            "footage",
+            "-q",
+            "--thumbnails",
+            "32:90",
+            "--fold",
+            "off"
+        ])
+        .0,
+        0
+    );
+    let summary = v.json(&["status", "--json"]).pop().unwrap();
+    let kept = summary["summary"]["thumbnails"].as_i64().unwrap();
+    assert_eq!(kept, v.rows("moments"));
+    assert!(summary["summary"]["thumbnail_bytes"].as_i64().unwrap() > 0);
+    std::fs::remove_file(gone).unwrap();
+
+    let (code, _, err) = v.run(&["query", "grey", "--thumbnails", "hits", "-k", "1"]);
+    assert!(code == 0 && err.contains("as kept in the library"), "{err}");
+    let picture = std::fs::read_dir(v.dir.path().join("hits"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let picture = vsearch::embed::load_picture(&picture.path()).unwrap();
+    assert_eq!((picture.width(), picture.height()), (32, 24));
+
+    let (code, _, err) = v.run(&["reembed", "--model", tiny.to_str().unwrap(), "-q"]);
+    assert_eq!(code, 0, "{err}");
+    let hits = v.json(&["query", "grey", "--json", "-q"]);
+    assert!(hits[0]["model"].as_str().unwrap().ends_with("tiny"));
+
+    // They go with their moments; a damaged file of them costs nothing else.
+    let file = v.dir.path().join("library/thumbnails.sqlite");
+    std::fs::write(&file, [3; 9000]).unwrap();
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(v.dir.path().join(format!("library/thumbnails.sqlite{end}")));
+    }
+    assert_eq!(v.json(&["query", "grey", "--json", "-q"]).len(), hits.len());
+    assert_eq!(v.run(&["check"]).0, 1);
+    assert_eq!(v.run(&["check", "--repair"]).0, 0);
+    assert_eq!(v.run(&["remove", "--missing", "-q"]).0, 0);
+    assert_eq!((v.rows("vectors"), v.rows("moments")), (0, 0));
+}
+
+/// Libraries of every format there has been, made by `script/fixtures`.
+#[test]
+fn libraries_of_every_format_are_brought_up_to_date() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut formats = 0;
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        let v = Vsearch::new();
+        let library = v.dir.path().join("library");
+        std::fs::create_dir_all(&library).unwrap();
+        let db = rusqlite::Connection::open(library.join("catalog.sqlite")).unwrap();
+        db.execute_batch(&std::fs::read_to_string(&path).unwrap())
+            .unwrap();
+        let format: i64 = db
+            .pragma_query_value(None, "user_version", |r| r.get(0))
+            .unwrap();
+        drop(db);
+        formats += 1;
+        let asked = ["query", "a colourful test card", "--json", "-q", "-k", "1"];
+        let (code, _, err) = v.run(&asked);
+        if code == 2 {
+            assert!(
+                err.contains("older vsearch") && err.contains("vsearch index"),
+                "{format}: {err}"
+            );
+        }
+        // Any command that writes brings it up to date.
+        let (code, _, err) = v.run(&["remove", "/nowhere"]);
+        assert_eq!(code, 1, "{format}: {err}");
+        let hits = v.json(&asked);
+        assert!(
+            hits[0]["video"]
+                .as_str()
+                .unwrap()
+                .ends_with("test card.mkv"),
+            "{format}"
+        );
+        assert_eq!(v.run(&["check"]).1, "sound\n", "{format}");
+    }
+    assert_eq!(formats, 5);
 }
