@@ -194,7 +194,7 @@ fn compare(count: usize, bandwidth: f64) {
     if count <= HNSW_RS_UP_TO {
         hnsw_rs_compared(&generator, count, &dir, (&queries, &truth), built);
     }
-    let whole = [0..count];
+    let whole = std::slice::from_ref(&(0..count)).to_vec();
     let exact = asked(&queries[..50], &truth, |q| {
         ids(&scan(&vectors, q, K, &whole, None))
     });
@@ -292,7 +292,7 @@ fn hnsw_rs_compared(
     std::fs::create_dir_all(&folder).expect("room on the disk");
     hnsw.file_dump(&folder, "graph").expect("room on the disk");
     let start = Instant::now();
-    let mut io = HnswIo::new(&folder, "graph");
+    let io = HnswIo::new(&folder, "graph");
     let opened: Hnsw<f32, OneMinusDot> = io.load_hnsw_with_dist(OneMinusDot).expect("a graph");
     let seconds = start.elapsed().as_secs_f64();
     say!(
@@ -316,7 +316,13 @@ fn ask(count: usize, dir: &Path) {
     let generator = Generator::new(1);
     for n in 0..50 {
         let query = generator.query(n);
-        scan(&vectors, &query, 400, &[0..count], None);
+        scan(
+            &vectors,
+            &query,
+            400,
+            std::slice::from_ref(&(0..count)),
+            None,
+        );
         graph.search(&vectors, &query, 400, 400, None);
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -339,9 +345,18 @@ fn filtered(vectors: &Vectors, graph: &Graph, queries: &[Vec<f32>]) {
             .iter()
             .filter(|(_, run)| keep(&vectors.rows()[run.start]));
         let kept: Vec<_> = runs.map(|(_, run)| run.clone()).collect();
+        let whole = 0..vectors.len();
         let truth: Vec<Vec<i64>> = queries
             .iter()
-            .map(|q| ids(&scan(vectors, q, K, &[0..vectors.len()], Some(keep))))
+            .map(|q| {
+                ids(&scan(
+                    vectors,
+                    q,
+                    K,
+                    std::slice::from_ref(&whole),
+                    Some(keep),
+                ))
+            })
             .collect();
         let (by_scan, scan_recall) =
             asked(queries, &truth, |q| ids(&scan(vectors, q, K, &kept, None)));

@@ -189,6 +189,10 @@ impl Embedding {
 /// `[x, y, width, height]` in display pixels: the part of a frame that matched.
 pub type ViewBox = [u32; 4];
 
+/// The vectors of a frame, one for each of its views, with the part it was made from; `None` is the
+/// whole frame.
+pub type ViewVectors = Vec<(Option<ViewBox>, Embedding)>;
+
 /// One answer to a query: a stretch of one video and its best frame.
 /// Serialised as it stands for `query --json` (docs/formats.md).
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -361,12 +361,15 @@ impl Graph {
     }
 }
 
+/// The rows of a layer, in order (not listed for the lowest, which has them all), and their links.
+pub(super) type NewLayer = (Vec<u32>, Vec<u32>);
+
 /// Writes a graph: of each layer the rows it has (all, for the lowest) and their links.
 pub(super) fn write(
     vectors: &Vectors,
     rows: usize,
     entry: u32,
-    layers: &[(Vec<u32>, Vec<u32>)],
+    layers: &[NewLayer],
 ) -> Result<(), AnnError> {
     let path = Graph::path(vectors);
     let write = || -> io::Result<()> {

@@ -74,8 +74,11 @@ impl<'v> Growing<'v> {
         let links = nodes.iter().enumerate().map(|(layer, of)| {
             let count = if layer == 0 { rows as usize } else { of.len() };
             let mut links: Vec<AtomicU32> = Vec::with_capacity(count * width(layer));
-            for at in 0..count {
-                let row = if layer == 0 { at as u32 } else { of[at] };
+            let rows: Vec<u32> = match layer {
+                0 => (0..rows).collect(),
+                _ => of.clone(),
+            };
+            for row in rows {
                 let known = before.as_ref().and_then(|g| g.links(layer, row));
                 match known {
                     Some(known) => links.extend(known.iter().map(|l| AtomicU32::new(*l))),
@@ -198,9 +201,10 @@ impl<'v> Growing<'v> {
     }
 
     /// Algorithm 4: of candidates, best first, those nearer to the row than to one chosen already; then
-    /// the nearest of the others, which keeps crowds of look-alikes reachable.
+    /// of the others the nearest, up to half of `limit`, which keeps crowds of look-alikes reachable and
+    /// leaves room for links to come.
     fn choose(&self, candidates: &[Near], limit: usize) -> Vec<Near> {
-        if candidates.len() <= limit {
+        if candidates.len() <= limit / 2 {
             return candidates.to_vec();
         }
         let mut chosen: Vec<Near> = Vec::with_capacity(limit);
@@ -219,7 +223,7 @@ impl<'v> Growing<'v> {
                 chosen.push(*near);
             }
         }
-        let room = limit - chosen.len();
+        let room = (limit / 2).saturating_sub(chosen.len());
         chosen.extend(passed.into_iter().take(room));
         chosen
     }
@@ -238,7 +242,7 @@ impl<'v> Growing<'v> {
     }
 
     /// The entry, and rows and links of each layer.
-    fn finish(self) -> (u32, Vec<(Vec<u32>, Vec<u32>)>) {
+    fn finish(self) -> (u32, Vec<graph::NewLayer>) {
         let layers = self.nodes.into_iter().zip(self.links).take(self.start.1);
         let plain = |(nodes, links): (Vec<u32>, Vec<AtomicU32>)| {
             (
@@ -281,9 +285,11 @@ mod tests {
     ) -> f64 {
         let ids =
             |found: Vec<Neighbour>| found.into_iter().map(|n| n.id).collect::<Vec<VectorId>>();
+        let whole = 0..vectors.len();
         let mut found = 0;
         for query in queries {
-            let exact = ids(scan(vectors, query, 10, &[0..vectors.len()], keep));
+            let all = std::slice::from_ref(&whole);
+            let exact = ids(scan(vectors, query, 10, all, keep));
             let near = ids(graph.search(vectors, query, 10, 64, keep));
             found += near.iter().filter(|id| exact.contains(id)).count();
         }

@@ -4,7 +4,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codec::{pack, unpack};
 use super::{Catalog, CatalogError, Thumbnails};
-use crate::types::{Embedding, ModelId, MomentId, TimeBase, Timestamp, VectorId, VideoId, ViewBox};
+use crate::types::{
+    Embedding, ModelId, MomentId, TimeBase, Timestamp, VectorId, VideoId, ViewBox, ViewVectors,
+};
 
 /// A moment to commit, with its vectors.
 #[derive(Debug, Clone)]
@@ -15,7 +17,7 @@ pub struct NewMoment {
     pub start: Timestamp,
     pub end: Timestamp,
     /// One for each view of the frame; `None` is the whole frame.
-    pub vectors: Vec<(Option<ViewBox>, Embedding)>,
+    pub vectors: ViewVectors,
     /// A JPEG of its frame, where one is kept.
     pub thumbnail: Option<Vec<u8>>,
 }
@@ -230,7 +232,7 @@ impl Catalog {
     pub fn add_vectors(
         &mut self,
         model: ModelId,
-        vectors: &[(MomentId, Vec<(Option<ViewBox>, Embedding)>)],
+        vectors: &[(MomentId, ViewVectors)],
     ) -> Result<(), CatalogError> {
         self.commit(|t, _| {
             for (moment, views) in vectors {

@@ -41,7 +41,7 @@ fn shown_vectors(catalog: &Catalog, model: ModelId) -> usize {
     let mut count = 0;
     catalog
         .each_vector(model, VectorId(0), |v| {
-            count += usize::from(shown.contains(&v.video))
+            count += usize::from(shown.contains(&v.video));
         })
         .unwrap();
     count

@@ -106,6 +106,9 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
     let limit = args.k as usize;
     let answer = query(&reader, embedder.as_ref(), question, limit, &scope)?;
 
+    if let Some(reason) = &answer.without_words {
+        note!("words were left out of account: {reason} (vsearch check --repair)");
+    }
     if args.json {
         for (hit, parts) in answer.hits.iter().zip(&answer.parts) {
             let parts = args.explain.then_some(parts);

@@ -9,7 +9,7 @@ use super::{
 use crate::ann::{AnnError, Appender, Graph, Progress, Row, Vectors, build};
 use crate::catalog::{Catalog, TextRow};
 use crate::text::{Passage, Text, update};
-use crate::types::{Embedding, Generation, ModelId, MomentId, VideoId, ViewBox};
+use crate::types::{Embedding, Generation, ModelId, MomentId, VideoId, ViewVectors};
 
 /// The graph is grown when it lacks this share of the vectors; until then those are scanned.
 const GRAPH_LACKS: f64 = 0.2;
@@ -103,10 +103,7 @@ impl Writer {
     }
 
     /// Adds vectors to moments that are there.
-    pub fn add_vectors(
-        &mut self,
-        vectors: &[(MomentId, Vec<(Option<ViewBox>, Embedding)>)],
-    ) -> Result<(), IndexError> {
+    pub fn add_vectors(&mut self, vectors: &[(MomentId, ViewVectors)]) -> Result<(), IndexError> {
         Ok(self.catalog.add_vectors(self.model, vectors)?)
     }
 

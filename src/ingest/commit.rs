@@ -10,7 +10,7 @@ use super::plan::Video;
 use super::{Event, IngestError, Job, Outcome, Summary};
 use crate::index::{NewMoment, NewText, TextKind, VideoRecord, Writer};
 use crate::media::{Ending, ReadReport, Subtitle, VideoInfo, subtitles_beside};
-use crate::types::{Embedding, Timestamp, VideoId, ViewBox};
+use crate::types::{Timestamp, VideoId, ViewVectors};
 
 /// What a crash can lose: as many moments, or as much time.
 const COMMIT_MOMENTS: usize = 64;
@@ -25,7 +25,7 @@ pub(super) enum Message<'v> {
         /// Samples it stands for.
         samples: u64,
         /// One for each view of the frame.
-        vectors: Result<Vec<(Option<ViewBox>, Embedding)>, String>,
+        vectors: Result<ViewVectors, String>,
         thumbnail: Option<Vec<u8>>,
     },
     Read(ReadEnd<'v>),

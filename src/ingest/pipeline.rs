@@ -16,7 +16,7 @@ use super::{Event, IngestError, Job, Summary, self_test};
 use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::Writer;
 use crate::media::{Ending, MediaError, ReadReport, Span, VideoInfo, Worker};
-use crate::types::{Embedding, Pixels, ViewBox};
+use crate::types::{Pixels, ViewVectors};
 
 /// Moments waiting for a worker, for each worker: enough that none waits for a decoder, few
 /// enough that the frames (6 MB each) stay a small part of memory.
@@ -234,7 +234,7 @@ pub(super) fn embed_frames(
     embedder: &dyn Embedder,
     views: Views,
     frames: Vec<(Pixels, f64)>,
-) -> Vec<Result<Vec<(Option<ViewBox>, Embedding)>, String>> {
+) -> Vec<Result<ViewVectors, String>> {
     let embed = |pixels: &[Pixels]| {
         catch_unwind(AssertUnwindSafe(|| embedder.embed_images(pixels)))
             .map_err(|panic| said(&panic))
@@ -262,13 +262,13 @@ pub(super) fn embed_frames(
         }
     }
     let mut both = parts.into_iter().zip(together);
-    let mut of_frame = |count| {
+    let of_frame = |count| {
         both.by_ref()
             .take(count)
             .map(|(part, v)| Ok((part, v?)))
             .collect()
     };
-    counts.into_iter().map(|count| of_frame(count)).collect()
+    counts.into_iter().map(of_frame).collect()
 }
 
 /// What a panic said.

@@ -15,7 +15,7 @@ use super::{IngestError, Job, self_test};
 use crate::embed::Embedder;
 use crate::index::{Lacking, Thumbnails, Writer};
 use crate::media::{MediaError, Worker};
-use crate::types::{Embedding, MomentId, Pixels, ViewBox};
+use crate::types::{MomentId, Pixels, ViewVectors};
 
 /// Moments committed at once.
 const COMMIT_MOMENTS: usize = 64;
@@ -37,7 +37,7 @@ struct Task {
 }
 
 enum Message {
-    Embedded(MomentId, Vec<(Option<ViewBox>, Embedding)>),
+    Embedded(MomentId, ViewVectors),
     Missing { count: u64, problem: String },
 }
 
@@ -130,16 +130,14 @@ fn read(
         (why, read) => why.or(read.err())?,
     };
     // The pictures kept of them are better than nothing.
-    for n in 0..times.len() {
-        let jpeg = kept
-            .filter(|_| !seen[n])
-            .and_then(|k| k.of(lacking.moments[n].0));
+    for (seen, (moment, _)) in seen.iter_mut().zip(&lacking.moments) {
+        let jpeg = kept.filter(|_| !*seen).and_then(|k| k.of(*moment));
         let picture = jpeg.and_then(|jpeg| image::load_from_memory(&jpeg).ok());
         if let Some(picture) = picture.map(image::DynamicImage::into_rgb8)
             && let Some(pixels) = Pixels::new(picture.width(), picture.height(), picture.into_raw())
         {
-            seen[n] = true;
-            let moment = lacking.moments[n].0;
+            *seen = true;
+            let moment = *moment;
             to_workers.send(Task { moment, pixels }).ok()?;
         }
     }

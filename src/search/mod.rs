@@ -88,6 +88,8 @@ pub struct Answer {
     pub method: Method,
     /// Vectors in scope.
     pub among: usize,
+    /// Why words were left out of account.
+    pub without_words: Option<String>,
 }
 
 /// Finds up to `limit` moments that answer a question, in the videos of `scope`.
@@ -111,8 +113,14 @@ pub fn query(
         .words
         .filter(|_| question.vector.is_none() || question.words_weight > 0.0)
     {
-        Some(words) => matching(reader, words, filter)?,
-        None => Vec::new(),
+        Some(words) => matching(reader, words, filter),
+        None => Ok(Vec::new()),
+    };
+    // Beside pictures, a damaged index of words costs what words would have added.
+    let (matches, without_words) = match matches {
+        Ok(matches) => (matches, None),
+        Err(e) if question.vector.is_some() => (Vec::new(), Some(e.to_string())),
+        Err(e) => return Err(e.into()),
     };
     let Some(vector) = question.vector else {
         let moments = words::alone(reader, &matches, filter, limit)?;
@@ -145,13 +153,12 @@ pub fn query(
         }
         wanted *= 4;
     };
-    shown(
-        reader,
-        embedder,
-        scope,
-        moments.into_iter().take(limit).collect(),
-        how,
-    )
+    let moments = moments.into_iter().take(limit).collect();
+    let answer = shown(reader, embedder, scope, moments, how)?;
+    Ok(Answer {
+        without_words,
+        ..answer
+    })
 }
 
 /// Passages that hold words of the question, of videos in scope.
@@ -213,6 +220,7 @@ fn shown(
         parts,
         method,
         among,
+        without_words: None,
     })
 }
 
@@ -246,6 +254,7 @@ fn nothing_to_search(reader: &Reader, embedder: &dyn Embedder) -> Result<Answer,
             parts: Vec::new(),
             method: Method::Exact,
             among: 0,
+            without_words: None,
         });
     }
     Err(SearchError::NoVectors {

@@ -119,6 +119,7 @@ fn sql(dir: &Path, sql: &str) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the table is for reading")]
 fn damaged_files_are_found_and_made_anew_or_named() {
     let scratch = tempfile::tempdir().unwrap();
     let whole = scratch.path().join("whole");

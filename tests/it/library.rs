@@ -241,9 +241,9 @@ fn words_find_videos_and_times() {
         .unwrap()
         .flatten()
         .map(|e| e.path());
+    let mut segment = segment;
     let segment = segment
-        .filter(|p| p.extension().is_some_and(|e| e == "store"))
-        .next()
+        .find(|p| p.extension().is_some_and(|e| e == "store"))
         .unwrap();
     let mut bytes = std::fs::read(&segment).unwrap();
     let half = bytes.len() / 2;
