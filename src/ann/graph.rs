@@ -70,6 +70,7 @@ impl Ord for Near {
 
 /// Rows seen in one search.
 pub(super) struct Visited {
+    rows: usize,
     words: Vec<u64>,
     touched: Vec<u32>,
 }
@@ -77,6 +78,7 @@ pub(super) struct Visited {
 impl Visited {
     pub(super) fn new(rows: usize) -> Self {
         Self {
+            rows,
             words: vec![0; rows.div_ceil(64)],
             touched: Vec::new(),
         }
@@ -86,7 +88,8 @@ impl Visited {
     fn insert(&mut self, row: u32) -> bool {
         let (word, bit) = (row / 64, 1 << (row % 64));
         match self.words.get_mut(word as usize) {
-            Some(w) if *w & bit == 0 => {
+            // A damaged link may lead behind the last row.
+            Some(w) if *w & bit == 0 && (row as usize) < self.rows => {
                 *w |= bit;
                 self.touched.push(word);
                 true
@@ -372,8 +375,9 @@ pub(super) fn write(
     layers: &[NewLayer],
 ) -> Result<(), AnnError> {
     let path = Graph::path(vectors);
+    // Another process may be at the same.
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
     let write = || -> io::Result<()> {
-        let fresh = path.with_extension("new");
         let mut file = io::BufWriter::with_capacity(1 << 20, std::fs::File::create(&fresh)?);
         file.write_all(&[0; HEADER])?;
         let mut hasher = blake3::Hasher::new();
@@ -409,8 +413,11 @@ pub(super) fn write(
         file.sync_all()?;
         std::fs::rename(&fresh, &path)
     };
-    write().map_err(|cause| AnnError::Write {
-        path: path.clone(),
-        cause,
+    write().map_err(|cause| {
+        let _ = std::fs::remove_file(&fresh);
+        AnnError::Write {
+            path: path.clone(),
+            cause,
+        }
     })
 }

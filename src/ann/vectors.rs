@@ -200,6 +200,10 @@ impl Vectors {
     }
 
     pub fn rows(&self) -> &[Row] {
+        // Nothing is mapped then, and nothing is where nothing is aligned.
+        if self.is_empty() {
+            return &[];
+        }
         bytemuck::cast_slice(self.rows.bytes())
     }
 
@@ -283,6 +287,11 @@ impl Appender {
 
     /// Begins a file that takes the place of the one in `dir`.
     pub fn anew(dir: &Path, dim: usize) -> Result<Self, AnnError> {
+        // What a run left that did not finish.
+        let counts = State::read(dir, dim).map(|s| s.epoch);
+        for epoch in epochs(dir).into_iter().filter(|e| Some(*e) != counts) {
+            remove(dir, epoch);
+        }
         let before = epochs(dir);
         let epoch = before.iter().max().map_or(0, |e| e + 1);
         Self::at(dir, State::fresh(dim, epoch), before.into_iter().max())
@@ -355,9 +364,7 @@ impl Appender {
         if self.before.is_some() {
             for epoch in epochs(&self.dir) {
                 if epoch != self.state.epoch {
-                    for what in ["vectors", "rows", "graph"] {
-                        let _ = fs::remove_file(self.dir.join(format!("{what}.{epoch}")));
-                    }
+                    remove(&self.dir, epoch);
                 }
             }
         }
@@ -413,6 +420,12 @@ impl Growing {
             .flush()
             .and_then(|()| self.file.get_ref().sync_all());
         synced.map_err(|e| self.failed(e))
+    }
+}
+
+fn remove(dir: &Path, epoch: u64) {
+    for what in ["vectors", "rows", "graph"] {
+        let _ = fs::remove_file(dir.join(format!("{what}.{epoch}")));
     }
 }
 

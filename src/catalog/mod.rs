@@ -239,6 +239,12 @@ impl Catalog {
         })
     }
 
+    /// Which views of frames a model's vectors are made of beside another's: what was told first.
+    pub fn model_views(&mut self, model: ModelId, told: &str) -> Result<String, CatalogError> {
+        let sql = "UPDATE models SET views = coalesce(views, ?2) WHERE id = ?1 RETURNING views";
+        Ok(self.db.query_row(sql, (model.0, told), |r| r.get(0))?)
+    }
+
     /// Takes away the vectors of all models but the one that answers.
     pub fn prune_models(&mut self) -> Result<(), CatalogError> {
         self.commit(|t, _| {

@@ -117,8 +117,8 @@ impl Catalog {
     }
 
     /// Takes away the thumbnails of moments that are gone.
-    pub fn prune_thumbnails(&self) -> Result<(), CatalogError> {
-        self.thumbnails.as_ref().map_or(Ok(()), Thumbnails::prune)
+    pub fn prune_thumbnails(&mut self) -> Result<(), CatalogError> {
+        self.thumbnails.as_mut().map_or(Ok(()), Thumbnails::prune)
     }
 
     /// The moment a vector belongs to; `None` where it has been removed.

@@ -57,6 +57,8 @@ impl Catalog {
             cause,
         })?;
         let file = to.join(FILE);
+        // A copy is made in steps: in one transaction they are all of one state, however others write.
+        let _snapshot = self.snapshot()?;
         self.db
             .backup("main", file, None)
             .map_err(|e| super::writing(to, e))?;
@@ -74,8 +76,8 @@ impl Catalog {
         Some((path, fault))
     }
 
-    /// Takes the thumbnails of the library in `dir` away where they are damaged.
-    pub fn mend_thumbnails(dir: &Path) {
-        Thumbnails::delete_damaged(dir);
+    /// Makes the file of thumbnails anew where it is damaged.
+    pub fn mend_thumbnails(&mut self) -> Result<(), CatalogError> {
+        self.thumbnails.as_mut().map_or(Ok(()), Thumbnails::mend)
     }
 }

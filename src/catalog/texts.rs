@@ -40,7 +40,7 @@ pub struct NewText {
 /// Words as they lie in the catalogue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextRow {
-    /// `None` for names, cameras and notes, which may change.
+    /// `None` for what may change.
     pub id: Option<i64>,
     pub video: VideoId,
     pub span: Option<(f64, f64)>,
@@ -78,7 +78,7 @@ pub(super) fn forget_whole(t: &Connection, video: VideoId) -> rusqlite::Result<(
 }
 
 impl Catalog {
-    /// Words of whole videos: path, camera, tags, and notes, those with a time included.
+    /// Words that may change: path, camera and tags of each video, subtitles beside it, and notes.
     pub fn whole_texts(&self) -> Result<Vec<TextRow>, CatalogError> {
         let sql = r#"SELECT v.id, v.path, v.camera,
                (SELECT group_concat(text, char(10)) FROM texts t WHERE t.video_id = v.id AND kind = 'tag')
@@ -100,6 +100,18 @@ impl Catalog {
                 text: words.into_iter().flatten().collect::<Vec<_>>().join("\n"),
             });
         }
+        let sql = r#"SELECT v.id, t.start, t."end", t.text FROM texts t
+             JOIN shown_videos v ON v.id = t.video_id WHERE t.kind = 'file'"#;
+        let mut statement = self.db.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(r) = rows.next()? {
+            texts.push(TextRow {
+                id: None,
+                video: VideoId(r.get(0)?),
+                span: Some((r.get(1)?, r.get(2)?)),
+                text: r.get(3)?,
+            });
+        }
         let sql = "SELECT v.id, n.time, n.text FROM notes n JOIN shown_videos v ON v.path = n.path";
         let mut statement = self.db.prepare(sql)?;
         let mut rows = statement.query([])?;
@@ -115,14 +127,14 @@ impl Catalog {
         Ok(texts)
     }
 
-    /// Hands every subtitle newer than `after` to `each`, oldest first.
+    /// Hands every subtitle inside a file newer than `after` to `each`, oldest first.
     pub fn each_timed_text(
         &self,
         after: i64,
         mut each: impl FnMut(TextRow),
     ) -> Result<(), CatalogError> {
         let sql = r#"SELECT id, video_id, start, "end", text FROM texts
-             WHERE id > ?1 AND start IS NOT NULL ORDER BY id"#;
+             WHERE id > ?1 AND kind = 'track' ORDER BY id"#;
         let mut statement = self.db.prepare(sql)?;
         let mut rows = statement.query([after])?;
         while let Some(r) = rows.next()? {
@@ -136,9 +148,9 @@ impl Catalog {
         Ok(())
     }
 
-    /// How many subtitles there are.
+    /// How many of those there are.
     pub fn timed_texts(&self) -> Result<u64, CatalogError> {
-        let sql = "SELECT count(*) FROM texts WHERE start IS NOT NULL";
+        let sql = "SELECT count(*) FROM texts WHERE kind = 'track'";
         Ok(self.db.query_row(sql, [], |r| r.get(0))?)
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::codec::SqlPath;
 use super::{BUSY_TIMEOUT, CatalogError, FILE, writing};
@@ -37,13 +37,12 @@ impl Thumbnails {
             db.execute_batch(SCHEMA)?;
             Ok(db)
         };
-        // Damaged: made anew.
-        let db = open().or_else(|e| match writing(dir, e) {
-            CatalogError::Sqlite(_) => {
+        let db = open().or_else(|e| match is_damage(&e) {
+            true => {
                 Self::delete(dir);
                 open().map_err(|e| writing(dir, e))
             }
-            known => Err(known),
+            false => Err(writing(dir, e)),
         })?;
         let dir = dir.into();
         Ok(Self { db, dir })
@@ -83,12 +82,21 @@ impl Thumbnails {
             }
             t.commit()
         };
-        let done = put();
-        done.map_err(|e| writing(&self.dir, e))
+        match put() {
+            Err(e) if is_damage(&e) => self.begin_anew(),
+            done => done.map_err(|e| writing(&self.dir, e)),
+        }
+    }
+
+    /// Damaged pictures are not worth a stop: others take their place.
+    fn begin_anew(&mut self) -> Result<(), CatalogError> {
+        Self::delete(&self.dir);
+        *self = Self::create_or_open(&self.dir)?;
+        Ok(())
     }
 
     /// Takes away those of moments that are gone.
-    pub(super) fn prune(&self) -> Result<(), CatalogError> {
+    pub(super) fn prune(&mut self) -> Result<(), CatalogError> {
         let prune = || -> rusqlite::Result<()> {
             let catalog = self.dir.join(FILE);
             self.db.execute("ATTACH ?1 AS truth", [SqlPath(&catalog)])?;
@@ -98,7 +106,10 @@ impl Thumbnails {
             self.db.execute("DETACH truth", [])?;
             pruned.map(drop)
         };
-        prune().map_err(|e| writing(&self.dir, e))
+        match prune() {
+            Err(e) if is_damage(&e) => self.begin_anew(),
+            done => done.map_err(|e| writing(&self.dir, e)),
+        }
     }
 
     /// The JPEG kept of a moment.
@@ -126,13 +137,25 @@ impl Thumbnails {
     }
 
     pub(super) fn backup(&self, to: &Path) -> Result<(), CatalogError> {
-        let copied = self.db.backup("main", Self::path(to), None);
-        copied.map_err(|e| writing(to, e))
-    }
-
-    pub(super) fn delete_damaged(dir: &Path) {
-        if Self::path(dir).exists() && Self::open(dir).is_none_or(|t| t.fault().is_some()) {
-            Self::delete(dir);
+        match self.db.backup("main", Self::path(to), None) {
+            Err(e) if is_damage(&e) => {
+                Self::delete(to);
+                Ok(())
+            }
+            copied => copied.map_err(|e| writing(to, e)),
         }
     }
+
+    /// Makes the file anew where it is damaged.
+    pub(super) fn mend(&mut self) -> Result<(), CatalogError> {
+        self.fault().map_or(Ok(()), |_| self.begin_anew())
+    }
+}
+
+fn is_damage(e: &rusqlite::Error) -> bool {
+    let code = e.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+    )
 }

@@ -155,6 +155,8 @@ pub struct VideoRef {
     pub camera: Option<String>,
     /// Wall clock at its start, milliseconds since 1970 in UTC.
     pub recorded_ms: Option<i64>,
+    /// Of its frames as a player shows them, in pixels.
+    pub width: Option<u32>,
 }
 
 /// Whether an earlier reading tells more than this one, which gave nothing: the one it continues, or
@@ -278,6 +280,13 @@ impl Catalog {
             let other = "DELETE FROM videos WHERE id <> ?2 AND (path = ?1 OR (indexed_at IS NULL
                  AND path = (SELECT path FROM videos WHERE id = ?2)))";
             *changed = t.execute(other, params![SqlPath(path), video.0])? > 0;
+            let before = "SELECT path FROM videos WHERE id = ?1";
+            let before: SqlPathBuf = t.query_row(before, [video.0], |r| r.get(0))?;
+            if before.0 != path {
+                *changed = true;
+                let notes = "UPDATE notes SET path = ?2 WHERE path = ?1";
+                t.execute(notes, params![SqlPath(&before.0), SqlPath(path)])?;
+            }
             let sql = "UPDATE videos SET path = ?2, size = ?3, modified_ns = ?4 WHERE id = ?1";
             let row = params![video.0, SqlPath(path), stamp.size, stamp.modified_ns];
             t.execute(sql, row).map(drop)
@@ -424,7 +433,8 @@ impl Catalog {
     }
 
     pub fn video(&self, video: VideoId) -> Result<Option<VideoRef>, CatalogError> {
-        let sql = "SELECT path, camera, recorded_ms, sampling, stream FROM videos WHERE id = ?1";
+        let sql =
+            "SELECT path, camera, recorded_ms, sampling, stream, width FROM videos WHERE id = ?1";
         let row = self.db.query_row(sql, [video.0], |r| {
             Ok(VideoRef {
                 path: r.get::<_, SqlPathBuf>(0)?.0,
@@ -432,6 +442,7 @@ impl Catalog {
                 recorded_ms: r.get(2)?,
                 sampling: r.get(3)?,
                 stream: r.get(4)?,
+                width: r.get(5)?,
             })
         });
         Ok(row.optional()?)

@@ -239,9 +239,20 @@ pub(super) fn grow(common: &Common, dir: &Path, model: (&str, usize)) -> Result<
     Ok(())
 }
 
+/// Reads a library that is about to be written: one of an earlier format is brought up to date.
+pub(super) fn open_reader(dir: &Path) -> Result<Reader, IndexError> {
+    match Reader::open(dir) {
+        Err(IndexError::Catalog(CatalogError::Older { .. })) => {
+            Writer::upgrade(dir)?;
+            Reader::open(dir)
+        }
+        opened => opened,
+    }
+}
+
 /// The model the library was made with.
 fn own_model(dir: &Path) -> Result<Option<String>, Failure> {
-    match Reader::open(dir) {
+    match open_reader(dir) {
         Ok(reader) => Ok(reader.model_names()?.into_iter().next()),
         Err(IndexError::Catalog(CatalogError::NoLibrary { .. })) => Ok(None),
         Err(e) => Err(e.into()),

@@ -5,13 +5,13 @@ use clap::Args;
 use super::args::Common;
 use super::embedder;
 use super::failure::Failure;
-use super::index::grow;
+use super::index::{grow, open_reader};
 use super::output::{count, library};
 use super::progress::Counter;
 use super::reading::{LimitArgs, decoder};
 use super::stop::on_interrupt;
 use crate::embed::Views;
-use crate::index::{Reader, Writer};
+use crate::index::{VideoRow, Writer};
 use crate::ingest::{Fold, Job, NameReader, reembed};
 use crate::media::Sampling;
 
@@ -46,7 +46,8 @@ pub(super) struct ReembedArgs {
 
 pub(super) fn run(common: &Common, args: &ReembedArgs) -> Result<ExitCode, Failure> {
     let dir = library(common)?;
-    let held = Reader::open(&dir)?.model_names()?;
+    let reader = open_reader(&dir)?;
+    let held = reader.model_names()?;
     if held.is_empty() {
         return Err(Failure::new("the library has no vectors yet")
             .hint("index some videos first: vsearch index FOLDER"));
@@ -67,7 +68,31 @@ pub(super) fn run(common: &Common, args: &ReembedArgs) -> Result<ExitCode, Failu
         limits: args.limits.limits(),
     };
     let (fingerprint, dim) = (embedder.fingerprint(), embedder.dim());
+    let answers = reader
+        .models()?
+        .iter()
+        .any(|m| m.answers && m.fingerprint == fingerprint);
+    let other_views = |v: &VideoRow| job.with_these_views(&v.sampling) != v.sampling;
+    if answers && reader.videos()?.iter().any(other_views) {
+        return Err(Failure::new(format!(
+            "{} has vectors of other views than {} here already",
+            embedder.name(),
+            job.views
+        ))
+        .hint(
+            "views of one model change only where videos are read again: vsearch index --views",
+        ));
+    }
+    drop(reader);
     let mut writer = Writer::open_beside(&dir, embedder.name(), fingerprint, dim)?;
+    let begun = writer.views(&job.views.to_string())?;
+    if begun != job.views.to_string() {
+        return Err(Failure::new(format!(
+            "changing to {} was begun with other views",
+            embedder.name()
+        ))
+        .hint(format!("go on with them: --views {begun}")));
+    }
     let stop = on_interrupt();
     let counter = Counter::new(common.quiet, "embedding again", "moments");
     let show = |done: u64, total: u64| counter.show(done, total);
@@ -77,6 +102,12 @@ pub(super) fn run(common: &Common, args: &ReembedArgs) -> Result<ExitCode, Failu
         note!("{problem}");
     }
     let moments = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX), "moment");
+    if done.from_thumbnails > 0 {
+        note!(
+            "{} embedded from the thumbnails kept of them: their videos could not be read",
+            moments(done.from_thumbnails)
+        );
+    }
     if done.interrupted {
         note!(
             "stopped; {} embedded and kept, {} still answers; run the same command again to go on",

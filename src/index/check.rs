@@ -54,8 +54,8 @@ pub fn check(dir: &Path) -> Result<Vec<Finding>, IndexError> {
 
 /// Mends what [`check`] finds mendable.
 pub fn mend(dir: &Path) -> Result<(), IndexError> {
-    Catalog::mend_thumbnails(dir);
     let mut catalog = Catalog::create_or_open(dir)?;
+    catalog.mend_thumbnails()?;
     for model in catalog.models()? {
         let (_, differing) = of_model(&catalog, dir, &model)?;
         catalog.restore_vectors(&differing)?;

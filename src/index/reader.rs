@@ -319,6 +319,9 @@ impl Reader {
         let _snapshot = self.snapshot()?;
         let shown = self.catalog.shown_videos()?;
         let text = Text::open(&text_dir(&self.dir))?;
+        // Of a later state than the catalogue, which then was put back from a copy.
+        let now = self.catalog.generation()?.0;
+        let text = text.filter(|t| t.state().is_some_and(|s| s.generation <= now));
         let kept = |video: VideoId| shown.contains(&video) && keep(video);
         Ok(text.map_or(Ok(Vec::new()), |t| t.search(query, limit, kept))?)
     }

@@ -51,6 +51,11 @@ impl Writer {
         Self::of(catalog, dir, id, fingerprint, dim)
     }
 
+    /// Brings a library of an earlier format up to date.
+    pub fn upgrade(dir: &Path) -> Result<(), IndexError> {
+        Ok(Catalog::create_or_open(dir).map(drop)?)
+    }
+
     /// Opens the library in `dir` to add vectors of a model beside those of the one that answers.
     pub fn open_beside(
         dir: &Path,
@@ -61,6 +66,12 @@ impl Writer {
         let mut catalog = Catalog::create_or_open(dir)?;
         let id = catalog.model(model, fingerprint, dim)?;
         Self::of(catalog, dir, id, fingerprint, dim)
+    }
+
+    /// Which views of frames [`Writer::add_vectors`] has been given: what was told first; `None` until it is
+    /// told.
+    pub fn views(&mut self, told: &str) -> Result<String, IndexError> {
+        Ok(self.catalog.model_views(self.model, told)?)
     }
 
     fn of(
@@ -79,6 +90,12 @@ impl Writer {
                 path: derived.clone(),
                 cause,
             })?;
+        }
+        let words = text_dir(dir);
+        let state = Text::open(&words).ok().flatten().and_then(|t| t.state());
+        if state.is_some_and(|s| catalog.generation().is_ok_and(|g| s.generation > g.0)) {
+            let removed = std::fs::remove_dir_all(&words);
+            removed.map_err(|cause| AnnError::Write { path: words, cause })?;
         }
         // What earlier formats derived.
         let _ = std::fs::remove_dir_all(dir.join("ann"));

@@ -13,7 +13,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::pipeline::{embed_frames, spawn};
 use super::{IngestError, Job, self_test};
 use crate::embed::Embedder;
-use crate::index::{Lacking, Thumbnails, Writer};
+use crate::index::{Lacking, Thumbnails, VideoRef, Writer};
 use crate::media::{MediaError, Worker};
 use crate::types::{MomentId, Pixels, ViewVectors};
 
@@ -24,6 +24,8 @@ const COMMIT_MOMENTS: usize = 64;
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Reembedded {
     pub moments: u64,
+    /// Of those, moments whose videos could not be read.
+    pub from_thumbnails: u64,
     /// Moments that still lack a vector, and why, a line for each video.
     pub missing: u64,
     pub problems: Vec<String>,
@@ -34,11 +36,18 @@ pub struct Reembedded {
 struct Task {
     moment: MomentId,
     pixels: Pixels,
+    /// How many times larger than `pixels` a player shows it.
+    scale: f64,
 }
 
 enum Message {
     Embedded(MomentId, ViewVectors),
-    Missing { count: u64, problem: String },
+    /// So many moments of a video were seen by their thumbnails only, and so many not at all.
+    Unread {
+        kept: u64,
+        missing: u64,
+        problem: String,
+    },
 }
 
 /// Embeds what lacks a vector of the writer's model in the library in `dir`. `job` says how files are read and which views are
@@ -79,7 +88,7 @@ pub fn reembed(
                     let mut worker =
                         Worker::new(job.decoder.clone(), job.limits, stream, stop.clone());
                     let kept = thumbnails.as_ref();
-                    let missing = read(&mut worker, &video.path, lacking, kept, &to_workers);
+                    let missing = read(&mut worker, video, lacking, kept, &to_workers);
                     let sent = missing.map(|m| to_committer.send(m).is_ok());
                     if sent == Some(false) || stop.load(Ordering::Relaxed) {
                         return;
@@ -94,7 +103,7 @@ pub fn reembed(
             spawn(scope, format!("embed-{n}"), work)?;
         }
         drop((to_workers, frames, to_committer));
-        commit(&messages, writer, &mut done, &|n| report(n, total))
+        commit(messages, writer, &mut done, &|n| report(n, total))
     })?;
     done.interrupted = stop.load(Ordering::Relaxed);
     Ok(done)
@@ -103,33 +112,52 @@ pub fn reembed(
 /// Sends the frames of a video's moments on; says which could not be had.
 fn read(
     worker: &mut Worker,
-    path: &Path,
+    video: &VideoRef,
     lacking: &Lacking,
     kept: Option<&Thumbnails>,
     to_workers: &Sender<Task>,
 ) -> Option<Message> {
     let times: Vec<f64> = lacking.moments.iter().map(|(_, t)| t.seconds()).collect();
     let (mut seen, mut why) = (vec![false; times.len()], None);
-    let mut send = |n: usize, pixels| {
-        seen[n] = true;
-        let moment = lacking.moments[n].0;
-        match to_workers.send(Task { moment, pixels }) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+    let mut from = 0;
+    while from < times.len() {
+        let mut reached = from;
+        let read = worker.frames(&video.path, &times[from..], |n, frame| {
+            reached = from + n + 1;
+            match frame {
+                Ok(pixels) => {
+                    seen[from + n] = true;
+                    let moment = lacking.moments[from + n].0;
+                    let scale = 1.0;
+                    let task = Task {
+                        moment,
+                        pixels,
+                        scale,
+                    };
+                    match to_workers.send(task) {
+                        Ok(()) => ControlFlow::Continue(()),
+                        Err(_) => ControlFlow::Break(()),
+                    }
+                }
+                Err(e) => {
+                    why.get_or_insert(e);
+                    ControlFlow::Continue(())
+                }
+            }
+        });
+        match read {
+            Ok(()) => break,
+            Err(MediaError::Stopped { .. }) => return None,
+            // The frame that ended its decoder is passed over.
+            Err(e) => {
+                why.get_or_insert(e);
+                from = reached + 1;
+            }
         }
-    };
-    let read = worker.frames(path, &times, |n, frame| match frame {
-        Ok(pixels) => send(n, pixels),
-        Err(e) => {
-            why.get_or_insert(e);
-            ControlFlow::Continue(())
-        }
-    });
-    let why = match (why, read) {
-        (_, Err(MediaError::Stopped { .. })) => return None,
-        (why, read) => why.or(read.err())?,
-    };
+    }
+    let why = why?;
     // The pictures kept of them are better than nothing.
+    let mut from_kept = 0;
     for (seen, (moment, _)) in seen.iter_mut().zip(&lacking.moments) {
         let jpeg = kept.filter(|_| !*seen).and_then(|k| k.of(*moment));
         let picture = jpeg.and_then(|jpeg| image::load_from_memory(&jpeg).ok());
@@ -137,13 +165,25 @@ fn read(
             && let Some(pixels) = Pixels::new(picture.width(), picture.height(), picture.into_raw())
         {
             *seen = true;
+            from_kept += 1;
             let moment = *moment;
-            to_workers.send(Task { moment, pixels }).ok()?;
+            let shown = f64::from(video.width.unwrap_or(pixels.width()));
+            let scale = shown / f64::from(pixels.width());
+            let task = Task {
+                moment,
+                pixels,
+                scale,
+            };
+            to_workers.send(task).ok()?;
         }
     }
-    let count = seen.iter().filter(|s| !**s).count() as u64;
-    let problem = why.to_string();
-    (count > 0).then_some(Message::Missing { count, problem })
+    let missing = seen.iter().filter(|s| !**s).count() as u64;
+    let (kept, problem) = (from_kept, why.to_string());
+    Some(Message::Unread {
+        kept,
+        missing,
+        problem,
+    })
 }
 
 fn embed_all(
@@ -160,13 +200,17 @@ fn embed_all(
             batch.extend(frames.try_iter().take(embedder.batch_size() - 1));
             let (moments, pixels): (Vec<_>, Vec<_>) = batch
                 .into_iter()
-                .map(|t| (t.moment, (t.pixels, 1.0)))
+                .map(|t| (t.moment, (t.pixels, t.scale)))
                 .unzip();
             let embedded = embed_frames(embedder, job.views, pixels);
             for (moment, vectors) in moments.into_iter().zip(embedded) {
                 let message = match vectors {
                     Ok(vectors) => Message::Embedded(moment, vectors),
-                    Err(problem) => Message::Missing { count: 1, problem },
+                    Err(problem) => Message::Unread {
+                        kept: 0,
+                        missing: 1,
+                        problem,
+                    },
                 };
                 if to_committer.send(message).is_err() {
                     return;
@@ -181,7 +225,7 @@ fn embed_all(
 }
 
 fn commit(
-    messages: &Receiver<Message>,
+    messages: Receiver<Message>,
     writer: &mut Writer,
     done: &mut Reembedded,
     report: &dyn Fn(u64),
@@ -190,9 +234,16 @@ fn commit(
     for message in messages {
         match message {
             Message::Embedded(moment, vectors) => pending.push((moment, vectors)),
-            Message::Missing { count, problem } => {
-                done.missing += count;
-                done.problems.push(problem);
+            Message::Unread {
+                kept,
+                missing,
+                problem,
+            } => {
+                done.from_thumbnails += kept;
+                done.missing += missing;
+                if missing > 0 {
+                    done.problems.push(problem);
+                }
             }
         }
         if pending.len() >= COMMIT_MOMENTS {

@@ -126,6 +126,7 @@ impl ReadReport {
     /// Nothing was read before `from` seconds.
     pub fn missed(&mut self, reason: &str, from: f64) {
         self.ending = Ending::Early(reason.into());
+        self.lost = true;
         self.gaps.insert(0, (0.0, from));
         self.largest_gap = self.largest_gap.max(from);
     }

@@ -457,7 +457,9 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
             if let (Ending::Early(_), Some(promised)) =
                 (&self.report.ending, self.source.info().duration)
             {
-                let seen_to = self.report.gaps.last().map_or(0.0, |(_, to)| *to).max(end);
+                let promised = self.span.to.map_or(promised, |to| promised.min(to));
+                let seen_to = self.report.gaps.last().map_or(0.0, |(_, to)| *to);
+                let seen_to = seen_to.max(end).max(self.span.from);
                 self.report.unseen(seen_to, promised, 0.0);
             }
         }

@@ -42,6 +42,7 @@ pub(super) fn alone(
         let score = f64::from(matched.score);
         let whole = (row.start.seconds(), row.end.seconds());
         let (start, end) = passage.span.unwrap_or(whole);
+        row.view = None;
         // The frame to look at is the one shown when the words are, not the one that was embedded.
         row.time = row.time.max(Timestamp::from_seconds(start, row.time.base));
         found.push(Merged {

@@ -194,8 +194,8 @@ impl Text {
     }
 }
 
-/// Brings the index in `dir` to a generation of the catalogue. `whole`: all passages of whole videos;
-/// `timed`: the timed ones with their ids, those newer than the index's last, or all where it is made
+/// Brings the index in `dir` to a generation of the catalogue. `whole`: all passages that may change, which
+/// take the place of those of before; `timed`: those that stay, with their ids, those newer than the index's last, or all where it is made
 /// `anew`.
 pub fn update(
     dir: &Path,
@@ -242,11 +242,11 @@ pub fn update(
         .map_err(failed)?;
     writer.delete_term(Term::from_field_u64(text.fields.timed, 0));
     let mut trouble = None;
-    let mut add = |passage: &Passage| {
+    let mut add = |passage: &Passage, timed: bool| {
         let mut document = TantivyDocument::new();
         document.add_text(text.fields.text, &passage.text);
         document.add_i64(text.fields.video, passage.video.0);
-        document.add_u64(text.fields.timed, u64::from(passage.span.is_some()));
+        document.add_u64(text.fields.timed, u64::from(timed));
         if let Some((start, end)) = passage.span {
             document.add_f64(text.fields.start, start);
             document.add_f64(text.fields.end, end);
@@ -255,9 +255,9 @@ pub fn update(
             trouble.get_or_insert(e);
         }
     };
-    whole.iter().for_each(&mut add);
+    whole.iter().for_each(|passage| add(passage, false));
     let complete = timed(&mut |id, passage| {
-        add(&passage);
+        add(&passage, true);
         state.last = state.last.max(id);
         state.timed += 1;
     });
