@@ -5,9 +5,10 @@ use clap::Args;
 
 use super::args::Common;
 use super::failure::Failure;
+use super::index::open_reader;
 use super::input::video_at;
 use super::output::{library, print, shown};
-use crate::index::{Reader, Writer};
+use crate::index::Writer;
 use crate::types::timecode;
 
 /// Write down what a video shows, for queries to find
@@ -40,7 +41,7 @@ pub(super) fn run(common: &Common, args: &NoteArgs) -> Result<ExitCode, Failure>
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let reader = Reader::open(&dir)?;
+    let reader = open_reader(&dir)?;
     let (Some(video), Some(text)) = (&args.video, &args.text) else {
         for note in reader.notes()? {
             let at = note

@@ -5,8 +5,9 @@ use clap::Args;
 
 use super::args::Common;
 use super::failure::Failure;
+use super::index::open_reader;
 use super::output::{count, library, shown};
-use crate::index::{Reader, Writer};
+use crate::index::Writer;
 use crate::types::VideoId;
 
 /// Take videos out of the library
@@ -29,7 +30,7 @@ pub(super) struct RemoveArgs {
 
 pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Failure> {
     let dir = library(common)?;
-    let reader = Reader::open(&dir)?;
+    let reader = open_reader(&dir)?;
     let videos = reader.videos()?;
     let mut gone: Vec<VideoId> = Vec::new();
     let mut unknown = 0;

@@ -296,7 +296,16 @@ fn an_interrupted_second_reading_leaves_the_first() {
         ffmpeg(test, &v.footage().join(format!("{i}.mp4")));
     }
     assert_eq!(v.run(&["index", "footage", "--every", "60"]).0, 0);
-    let before = v.json(&["status", "--json"]);
+    let status = || {
+        let mut lines = v.json(&["status", "--json"]);
+        // What was kept of the second reading takes its room until the next one.
+        let summary = lines.last_mut().and_then(|l| l["summary"].as_object_mut());
+        summary
+            .unwrap()
+            .retain(|field, _| !field.starts_with("thumbnail"));
+        lines
+    };
+    let before = status();
 
     let mut child = v
         .command(&["index", "footage", "--every", "0.2"])
@@ -318,7 +327,7 @@ fn an_interrupted_second_reading_leaves_the_first() {
             .success()
     );
     assert_eq!(child.wait().unwrap().code(), Some(1));
-    assert_eq!(v.json(&["status", "--json"]), before);
+    assert_eq!(status(), before);
 }
 
 #[test]

@@ -225,6 +225,11 @@ fn words_find_videos_and_times() {
         "{hits:?}"
     );
     assert!(hits[0]["parts"]["words"].as_f64().unwrap() > 0.0);
+    // Each note is told once, however often others come.
+    let other = v.footage().join("south.mp4");
+    let other = other.to_str().unwrap();
+    assert_eq!(v.run(&["note", other, "nothing here"]).0, 0);
+    assert_eq!(ask("elephant").len(), 1);
     // A note outlives another reading of its file, and goes when it is told to.
     let (code, _, err) = v.run(&["index", "footage", "--every", "1", "-q"]);
     assert_eq!(code, 0, "{err}");
@@ -234,6 +239,16 @@ fn words_find_videos_and_times() {
     assert_eq!(v.run(&["note", "--remove", "1"]).0, 0);
     assert!(ask("elephant").is_empty());
     assert_eq!(v.run(&["note", "--remove", "1"]).0, 2);
+
+    // Words follow a file that is moved.
+    assert_eq!(v.run(&["note", other, "a walrus"]).0, 0);
+    std::fs::rename(other, v.footage().join("lagoon.mp4")).unwrap();
+    let (code, _, err) = v.run(&["index", "footage", "--every", "1", "-q"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(named(ask("walrus")), ["lagoon.mp4"]);
+    assert_eq!(named(ask("lagoon")), ["lagoon.mp4"]);
+    std::fs::rename(v.footage().join("lagoon.mp4"), other).unwrap();
+    assert_eq!(v.run(&["index", "footage", "--every", "1", "-q"]).0, 0);
 
     // A damaged index of words is told and made anew.
     let folder = v.dir.path().join("library/text");
@@ -338,9 +353,15 @@ fn libraries_of_every_format_are_brought_up_to_date() {
                 "{format}: {err}"
             );
         }
-        // Any command that writes brings it up to date.
-        let (code, _, err) = v.run(&["remove", "/nowhere"]);
-        assert_eq!(code, 1, "{format}: {err}");
+        // Any command that writes brings it up to date, also where it finds nothing to read.
+        let (code, _, err) = match format % 2 {
+            0 => v.run(&["remove", "/nowhere"]),
+            _ => v.run(&["index", "footage"]),
+        };
+        assert!(
+            code > 0 && !err.contains("older vsearch"),
+            "{format}: {err}"
+        );
         let hits = v.json(&asked);
         assert!(
             hits[0]["video"]
@@ -352,4 +373,21 @@ fn libraries_of_every_format_are_brought_up_to_date() {
         assert_eq!(v.run(&["check"]).1, "sound\n", "{format}");
     }
     assert_eq!(formats, 5);
+}
+
+#[test]
+fn a_library_may_be_empty() {
+    let v = Vsearch::new();
+    std::fs::write(v.footage().join("broken.mp4"), [7; 3000]).unwrap();
+    for _ in 0..2 {
+        assert_eq!(v.run(&["index", "footage", "-q"]).0, 1);
+    }
+    assert_eq!(v.run(&["check"]).1, "sound\n");
+    assert_eq!(v.run(&["query", "a dog", "-q"]).0, 1);
+    std::fs::remove_file(v.footage().join("broken.mp4")).unwrap();
+    h264(&v.footage(), "a.mp4", 3, 25);
+    assert_eq!(v.run(&["index", "footage", "-q"]).0, 0);
+    assert_eq!(v.run(&["remove", "footage", "-q"]).0, 0);
+    assert_eq!(v.run(&["index", "footage", "-q"]).0, 0);
+    assert_eq!(v.run(&["query", "a dog", "-q"]).0, 0);
 }
