@@ -1,5 +1,5 @@
 """The comparison behind script/bench-ingest: our reading and the ffmpeg program's, in turns."""
-import json, resource, subprocess, sys, tempfile, time
+import json, subprocess, sys, tempfile, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,8 +68,10 @@ def family(pid):
 
 
 def resident(pid):
+    # Proportional: pages that processes share (the program itself, FFmpeg) count once.
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     except OSError:
         return 0
 

@@ -328,3 +328,71 @@ fn judge(result: Read, embed_error: Option<String>) -> (Outcome, VideoRecord) {
     };
     (outcome, record)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::FileStamp;
+    use crate::media::Span;
+
+    fn joined(ends: Vec<Result<(f64, f64), Unread>>) -> Read {
+        let edge = |n: usize| 100.0 * n as f64;
+        let count = ends.len();
+        let spans = (0..count).map(|n| Span {
+            from: edge(n),
+            to: (n + 1 < count).then(|| edge(n + 1)),
+        });
+        let stamp = FileStamp {
+            size: 1,
+            modified_ns: 1,
+        };
+        let video = Video::of("/a".into(), stamp, edge(count), spans.collect());
+        let info = VideoInfo {
+            container: String::new(),
+            codec: String::new(),
+            duration: Some(edge(count)),
+            created: None,
+            tags: Vec::new(),
+        };
+        let end = |(part, result): (usize, Result<(f64, f64), Unread>)| ReadEnd {
+            video: &video,
+            part,
+            continues: None,
+            moments: 0,
+            result: result.map(|(frames, read_to)| {
+                let mut report = ReadReport::empty();
+                (report.frames, report.read_to) = (frames as u64, read_to);
+                (info.clone(), report)
+            }),
+        };
+        // In whatever order they come.
+        join(
+            &video,
+            ends.into_iter().enumerate().rev().map(end).collect(),
+        )
+    }
+
+    #[test]
+    fn stretches_are_told_as_one_file() {
+        let (_, whole) = joined(vec![Ok((5.0, 100.0)), Ok((6.0, 200.0))])
+            .ok()
+            .unwrap();
+        assert_eq!((whole.frames, whole.read_to), (11, 200.0));
+        assert_eq!(whole.ending, Ending::Complete);
+
+        let failed = || Err(Unread::Failed("bad".into()));
+        let (_, end) = joined(vec![Ok((5.0, 100.0)), failed()]).ok().unwrap();
+        assert_eq!(end.ending, Ending::Early("bad".into()));
+        assert_eq!(end.gaps, [(100.0, 200.0)]);
+        let (_, start) = joined(vec![failed(), Ok((5.0, 200.0))]).ok().unwrap();
+        assert_eq!(start.ending, Ending::Early("bad".into()));
+        assert_eq!((start.gaps, start.lost), (vec![(0.0, 100.0)], true));
+
+        assert!(matches!(
+            joined(vec![failed(), failed()]),
+            Err(Unread::Failed(_))
+        ));
+        let stopped = joined(vec![Ok((5.0, 100.0)), Err(Unread::Stopped)]);
+        assert!(matches!(stopped, Err(Unread::Stopped)));
+    }
+}

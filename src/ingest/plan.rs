@@ -42,6 +42,21 @@ pub(super) struct Video {
     pub(super) digest: Option<String>,
 }
 
+#[cfg(test)]
+impl Video {
+    pub(super) fn of(path: PathBuf, stamp: FileStamp, duration: f64, spans: Vec<Span>) -> Self {
+        Self {
+            path,
+            stamp,
+            duration: Some(duration),
+            spans,
+            seekable: true,
+            continues: None,
+            digest: None,
+        }
+    }
+}
+
 /// A path that was asked for, or named like a video, and gives nothing.
 #[derive(Debug)]
 pub struct PathProblem {
@@ -146,7 +161,8 @@ pub(super) fn make(
             }
         }
     }
-    divide(&mut plan.videos, job.sampling);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    divide(&mut plan.videos, job.sampling, cores);
     report(Event::Planned {
         videos: plan.videos.len(),
         current: plan.current,
@@ -155,10 +171,10 @@ pub(super) fn make(
     Ok(plan)
 }
 
-/// Where there are fewer videos than cores, divides long ones among those left over.
-fn divide(videos: &mut [Video], sampling: Sampling) {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = cores / videos.len().max(1);
+/// Where there are fewer videos than half the cores, divides long ones among those left over. The other
+/// half embeds: with two cores a second decoder would only take memory.
+fn divide(videos: &mut [Video], sampling: Sampling, cores: usize) {
+    let share = cores / 2 / videos.len().max(1);
     for video in videos {
         let whole = video.duration.unwrap_or(0.0);
         let count = ((whole / SPAN_AT_LEAST) as usize).min(share);
@@ -231,4 +247,48 @@ fn is_dangling(e: &walkdir::Error) -> bool {
 fn claims_video(path: &Path) -> bool {
     let extension = path.extension().and_then(|e| e.to_str());
     extension.is_some_and(|e| VIDEO_EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn video(duration: f64, seekable: bool) -> Video {
+        let stamp = FileStamp {
+            size: 1,
+            modified_ns: 1,
+        };
+        Video {
+            seekable,
+            ..Video::of("/a".into(), stamp, duration, vec![Span::WHOLE])
+        }
+    }
+
+    fn spans(duration: f64, seekable: bool, sampling: Sampling, cores: usize) -> Vec<Span> {
+        let mut videos = [video(duration, seekable)];
+        divide(&mut videos, sampling, cores);
+        let [video] = videos;
+        video.spans
+    }
+
+    #[test]
+    fn long_videos_are_divided_where_cores_are_left_over() {
+        let every = Sampling::Every { seconds: 7.0 };
+        let four = spans(3600.0, true, every, 8);
+        assert_eq!(four.len(), 4);
+        assert!(four[0].from == 0.0 && four[3].to.is_none());
+        assert!(
+            four.windows(2)
+                .all(|w| w[0].to == Some(w[1].from) && w[1].from % 7.0 == 0.0)
+        );
+        assert_eq!(spans(130.0, true, every, 64).len(), 2);
+        for whole in [
+            spans(3600.0, true, every, 2),
+            spans(100.0, true, every, 8),
+            spans(3600.0, false, every, 8),
+            spans(3600.0, true, Sampling::SCENES, 8),
+        ] {
+            assert_eq!(whole, [Span::WHOLE]);
+        }
+    }
 }

@@ -56,7 +56,8 @@ pub struct ReadReport {
 }
 
 impl ReadReport {
-    pub(super) fn empty() -> Self {
+    /// Of nothing read yet.
+    pub fn empty() -> Self {
         Self {
             ending: Ending::Complete,
             frames: 0,
