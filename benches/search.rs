@@ -4,6 +4,7 @@
 //!
 //!     cargo bench --bench search -- N…         compare at N vectors of 512 dimensions
 //!     cargo bench --bench search -- library N DIR   make a library of N moments for `vsearch query`
+//!     cargo bench --bench search -- questions DIR   plain, composed and chained questions of a library
 
 use std::io::Write;
 use std::path::Path;
@@ -16,15 +17,15 @@ use vsearch::ann::{
     Appender, Best, Graph, KeepRow, Neighbour, Progress, Row, Vectors, build, dot, scan,
 };
 use vsearch::embed::{Device, DeviceChoice, builtin, open_model};
-use vsearch::index::{FileStamp, NewMoment, VideoRecord, Writer};
+use vsearch::index::{FileStamp, GRAPH_FROM, NewMoment, Reader, VideoRecord, Writer, grow_graph};
+use vsearch::search::{Line, Options, Part, Question, Scope, query, query_sequence};
 use vsearch::types::{Embedding, TimeBase, Timestamp, VectorId, VideoId};
 
 const DIM: usize = 512;
 const QUERIES: usize = 200;
 /// What a search is asked for.
 const K: usize = 10;
-/// Building by others takes minutes beyond.
-const USEARCH_UP_TO: usize = 200_000;
+/// Building by hnsw_rs takes minutes beyond.
 const HNSW_RS_UP_TO: usize = 20_000;
 /// Efforts (efSearch) compared.
 const EFFORTS: [usize; 3] = [64, 128, 256];
@@ -48,6 +49,7 @@ fn main() {
         .as_slice()
     {
         ["library", count, dir] => library(count.parse().expect("a number"), Path::new(dir)),
+        ["questions", dir] => questions(Path::new(dir)),
         ["ask", count, dir] => ask(count.parse().expect("a number"), Path::new(dir)),
         sizes => {
             let bandwidth = bandwidth();
@@ -188,9 +190,7 @@ fn compare(count: usize, bandwidth: f64) {
         let ask = |q: &[f32]| ids(&graph.search(&vectors, q, K, effort, None));
         told(&format!("  ef {effort}"), &asked(&queries, &truth, ask));
     }
-    if count <= USEARCH_UP_TO {
-        usearch_compared(&generator, count, &dir, (&queries, &truth), built);
-    }
+    usearch_compared(&generator, count, &dir, (&queries, &truth), built);
     if count <= HNSW_RS_UP_TO {
         hnsw_rs_compared(&generator, count, &dir, (&queries, &truth), built);
     }
@@ -509,5 +509,105 @@ fn library(count: usize, dir: &Path) {
             .expect("room on the disk");
     }
     writer.catch_up().expect("room on the disk");
+    drop(writer);
+    let progress = Progress {
+        report: &|_, _| {},
+        stop: &AtomicBool::new(false),
+    };
+    grow_graph(dir, (model.fingerprint(), dim), GRAPH_FROM, &progress).expect("room on the disk");
     say!("{count} moments in {}", dir.display());
+}
+
+const SENTENCES: [&str; 8] = [
+    "a white car at the gate",
+    "a person riding a bicycle",
+    "two people shaking hands",
+    "an empty parking lot at night",
+    "a dog on a leash",
+    "a truck with a red trailer",
+    "someone carrying a ladder",
+    "a broken window",
+];
+
+/// What whole questions cost beside a sentence's vector and its bare search, by turns.
+fn questions(dir: &Path) {
+    let device = Device::open(DeviceChoice::Cpu).expect("a CPU");
+    let model = open_model(builtin::NAME, &device).expect("the built-in model");
+    let model = model.as_ref();
+    let reader = Reader::open(dir).expect("a library");
+    let row = reader.model(model.fingerprint()).expect("a model");
+    let row = row.expect("vectors of the built-in model");
+    let everywhere = Scope::everything(jiff::tz::TimeZone::UTC);
+    let part = |s: &str| Part::sentence(s, model.embed_text(s).expect("a vector"));
+    let all = Options::all(10);
+    let plain = |s: &str| {
+        let question = Question {
+            words: Some(s.into()),
+            words_weight: Question::WORDS_WEIGHT,
+            ..Question::of(vec![part(s)])
+        };
+        query(&reader, model, &question, all, &everywhere).expect("an answer");
+    };
+    let composed = |s: &str| {
+        let question = Question {
+            unwanted: vec![part("a street in the rain")],
+            ..Question::of(vec![part(s), part("at night")])
+        };
+        query(&reader, model, &question, all, &everywhere).expect("an answer");
+    };
+    let diverse = |s: &str| {
+        let options = Options {
+            diverse: true,
+            ..all
+        };
+        query(
+            &reader,
+            model,
+            &Question::of(vec![part(s)]),
+            options,
+            &everywhere,
+        )
+        .expect("an answer");
+    };
+    let chained = |s: &str| {
+        let both = [s, "a person leaves"].map(|s| Question::of(vec![part(s)]));
+        let within = (3600.0, Line::Video);
+        query_sequence(&reader, model, &both, within, all, &everywhere).expect("an answer");
+    };
+    let bare = |s: &str| {
+        let vector = model.embed_text(s).expect("a vector");
+        reader
+            .neighbours(&row, &vector, 10, None)
+            .expect("an answer");
+    };
+    let asked: [(&str, &dyn Fn(&str)); 5] = [
+        ("sentence and bare search", &bare),
+        ("plain question", &plain),
+        ("composed of two, one not wanted", &composed),
+        ("diverse", &diverse),
+        ("chain of two", &chained),
+    ];
+    let mut times: Vec<Vec<f64>> = vec![Vec::new(); asked.len()];
+    for round in 0..6 {
+        for sentence in SENTENCES {
+            for ((_, ask), times) in asked.iter().zip(&mut times) {
+                let start = Instant::now();
+                ask(sentence);
+                // The first round warms up.
+                if round > 0 {
+                    times.push(start.elapsed().as_secs_f64() * 1e3);
+                }
+            }
+        }
+    }
+    let middle = |times: &[f64]| {
+        let mut sorted = times.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    };
+    let of_bare = middle(&times[0]);
+    for ((what, _), times) in asked.iter().zip(&times) {
+        let ms = middle(times);
+        say!("{what}: p50 {ms:.2} ms, {:.2}x", ms / of_bare);
+    }
 }

@@ -201,7 +201,7 @@ pub struct Hit {
     pub rank: usize,
     /// Fused rank value; comparable within one query only.
     pub score: f64,
-    /// How likely the hit is real, in [0, 1]; `None` until it is calibrated.
+    /// How likely the hit is real, in [0, 1]; `None` where that cannot be told.
     pub confidence: Option<f64>,
     #[serde(serialize_with = "lossy_path")]
     pub video: PathBuf,
@@ -221,6 +221,13 @@ pub struct Hit {
     pub camera: Option<String>,
     pub recorded_at: Option<String>,
     pub model: String,
+    /// Moments of other videos that show the same and were left out for it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub alike: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// JSON holds Unicode only: bytes of a path that are not become U+FFFD.

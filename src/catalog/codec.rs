@@ -41,7 +41,7 @@ pub(super) fn pack(vector: &[f32]) -> Vec<u8> {
 }
 
 /// Little-endian f16 → f32, appended to `to`.
-pub(super) fn unpack(bytes: &[u8], to: &mut Vec<f32>) {
+pub fn unpack(bytes: &[u8], to: &mut Vec<f32>) {
     let halves: Vec<f16> = bytes
         .chunks_exact(2)
         .map(|b| f16::from_le_bytes([b[0], b[1]]))

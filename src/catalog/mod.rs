@@ -3,6 +3,7 @@
 
 mod canaries;
 mod codec;
+mod concepts;
 mod moments;
 mod soundness;
 mod stamp;
@@ -20,6 +21,8 @@ use rusqlite_migration::{M, Migrations};
 
 use crate::types::{Generation, ModelId};
 
+pub use codec::unpack;
+pub use concepts::Concept;
 pub use moments::{Lacking, MomentRow, NewMoment};
 pub use stamp::{FileStamp, content_digest};
 pub use texts::{NewText, Note, TextKind, TextRow};
@@ -34,6 +37,7 @@ const MIGRATIONS: &[M] = &[
     M::up(include_str!("../../migrations/0003_ledger.sql")),
     M::up(include_str!("../../migrations/0004_answering_model.sql")),
     M::up(include_str!("../../migrations/0005_texts.sql")),
+    M::up(include_str!("../../migrations/0006_concepts.sql")),
 ];
 
 /// How long a write waits for another process's commit.

@@ -204,6 +204,24 @@ impl Catalog {
         Ok(statement.query_row([id.0], |r| r.get(0)).optional()?)
     }
 
+    /// The vectors a model made of all views of a moment.
+    pub fn vectors_of(
+        &self,
+        model: ModelId,
+        moment: MomentId,
+    ) -> Result<Vec<Embedding>, CatalogError> {
+        let sql = "SELECT vector FROM vectors WHERE moment_id = ?1 AND model_id = ?2";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([moment.0, model.0], |r| r.get::<_, Vec<u8>>(0))?;
+        let mut found = Vec::new();
+        for bytes in rows {
+            let mut values = Vec::new();
+            unpack(&bytes?, &mut values);
+            found.extend(Embedding::normalised(values));
+        }
+        Ok(found)
+    }
+
     /// The moments shown that have no vector of a model, by their videos.
     pub fn lacking(&self, model: ModelId) -> Result<Vec<Lacking>, CatalogError> {
         let sql = "SELECT m.video_id, m.id, m.time, m.base_num, m.base_den

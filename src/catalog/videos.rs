@@ -388,6 +388,14 @@ impl Catalog {
         })
     }
 
+    /// The videos shown, with their cameras where these are known.
+    pub fn cameras(&self) -> Result<Vec<(VideoId, Option<String>)>, CatalogError> {
+        let sql = "SELECT id, camera FROM shown_videos";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([], |r| Ok((VideoId(r.get(0)?), r.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Videos whose moments a query sees.
     pub fn shown_videos(&self) -> Result<HashSet<VideoId>, CatalogError> {
         let mut statement = self.db.prepare_cached("SELECT id FROM shown_videos")?;

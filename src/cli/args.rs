@@ -16,6 +16,7 @@ use super::query::QueryArgs;
 use super::reembed::ReembedArgs;
 use super::remove::RemoveArgs;
 use super::status::StatusArgs;
+use super::teach::TeachArgs;
 use super::verify::VerifyArgs;
 use super::watch::WatchArgs;
 use crate::embed::DeviceChoice;
@@ -63,6 +64,7 @@ pub(super) enum Verb {
     Status(StatusArgs),
     Verify(VerifyArgs),
     Reembed(ReembedArgs),
+    Teach(TeachArgs),
     Note(NoteArgs),
     Check(CheckArgs),
     Backup(BackupArgs),

@@ -43,7 +43,9 @@ pub(super) fn video_at(named: &str) -> Result<(PathBuf, Option<f64>), Failure> {
 fn seconds(text: &str) -> Option<f64> {
     let parts: Vec<&str> = text.split(':').collect();
     let digits = |p: &&str| !p.is_empty() && p.chars().all(|c| c.is_ascii_digit() || c == '.');
-    if parts.len() > 3 || !parts.iter().all(digits) {
+    // Two digits each, so that `3:0.7` is 3 s and a weight.
+    let two = |p: &&str| p.split('.').next().is_some_and(|whole| whole.len() == 2);
+    if parts.len() > 3 || !parts.iter().all(digits) || !parts[1..].iter().all(two) {
         return None;
     }
     let add = |sum: f64, part: &&str| Some(sum * 60.0 + part.parse::<f64>().ok()?);
@@ -59,7 +61,17 @@ mod tests {
         assert_eq!(seconds("12.5"), Some(12.5));
         assert_eq!(seconds("1:30"), Some(90.0));
         assert_eq!(seconds("01:00:00.250"), Some(3600.25));
-        for wrong in ["", "x", "1:", "-1", "1:2:3:4", "1.2.3", "inf"] {
+        for wrong in [
+            "",
+            "x",
+            "1:",
+            "-1",
+            "1:02:03:04",
+            "1.2.3",
+            "inf",
+            "3:0.7",
+            "1:2",
+        ] {
             assert_eq!(seconds(wrong), None, "{wrong}");
         }
     }

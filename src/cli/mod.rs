@@ -9,12 +9,14 @@ macro_rules! note {
 }
 
 mod args;
+mod ask;
 mod backup;
 mod check;
 mod embed;
 mod embedder;
 mod eval;
 mod failure;
+mod feedback;
 mod index;
 mod input;
 mod label;
@@ -30,6 +32,7 @@ mod remove;
 mod scope;
 mod status;
 mod stop;
+mod teach;
 mod terminal;
 mod verify;
 mod watch;
@@ -88,6 +91,7 @@ fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Verb::Eval(a) => eval::run(&common, &a),
         Verb::Model(a) => model::run(&common, &a),
         Verb::Reembed(a) => reembed::run(&common, &a),
+        Verb::Teach(a) => teach::run(&common, &a),
         Verb::Note(a) => note::run(&common, &a),
         Verb::Check(a) => check::run(&common, &a),
         Verb::Backup(a) => backup::run(&common, &a),

@@ -14,7 +14,7 @@ use crate::search::{Scope, ScopeError};
 pub(super) struct ScopeArgs {
     /// Only in videos whose path or name matches; `*` also crosses folders
     #[arg(long = "in", value_name = "GLOB")]
-    within: Option<String>,
+    inside: Option<String>,
     /// Only in videos of cameras that match
     #[arg(long, value_name = "GLOB")]
     camera: Option<String>,
@@ -48,7 +48,7 @@ impl ScopeArgs {
     }
 
     fn build(&self, mut scope: Scope, here: &Path) -> Result<Scope, ScopeError> {
-        if let Some(glob) = &self.within {
+        if let Some(glob) = &self.inside {
             scope = scope.within(glob, here)?;
         }
         if let Some(glob) = &self.camera {

@@ -8,6 +8,7 @@ pub mod builtin;
 pub mod canary;
 pub mod clip;
 mod device;
+mod neutral;
 mod picture;
 mod preprocess;
 pub mod store;
@@ -25,6 +26,7 @@ use unicode_script::{Script, UnicodeScript};
 use crate::types::{Embedding, Pixels};
 
 pub use device::{Device, DeviceChoice};
+pub use neutral::{neutral, neutral_digest};
 pub use picture::load_picture;
 pub use store::models;
 pub use templates::{TemplateError, Templates};
@@ -47,6 +49,17 @@ pub struct Workers {
     pub threads: usize,
 }
 
+/// What pictures of all kinds look like to a model, and what it is worth that one stands out among
+/// them (docs/confidence.md).
+#[derive(Debug, Clone)]
+pub struct Reference {
+    pub vectors: Vec<Embedding>,
+    /// The log-odds that a sentence shows in a picture are `slope * z + intercept`, where z counts the
+    /// standard deviations by which their cosine exceeds the mean of that with `vectors`.
+    pub slope: f64,
+    pub intercept: f64,
+}
+
 /// Puts pictures and sentences into one space, where the cosine of two vectors says how well
 /// they go together. One may be used from many threads; each call is single-threaded work
 /// when it runs inside a one-thread rayon pool.
@@ -67,6 +80,11 @@ pub trait Embedder: Send + Sync {
     /// What a cosine is multiplied with before a softmax over labels; `None` where the model was
     /// not trained with one.
     fn logit_scale(&self) -> Option<f32>;
+
+    /// What pictures of all kinds look like to it; `None` where that is not known.
+    fn reference(&self) -> Result<Option<&Reference>, EmbedError> {
+        Ok(None)
+    }
 
     /// Whether it looks at a square out of the middle of a picture only.
     fn crops(&self) -> bool;

@@ -2,6 +2,7 @@
 //! [`Reader`] that answers exactly, or from the graph where that is quicker.
 
 mod check;
+mod kept;
 mod reader;
 mod writer;
 
@@ -14,11 +15,11 @@ pub use writer::{Writer, grow_graph};
 use crate::ann::AnnError;
 pub use crate::ann::{Neighbour, Progress as GraphProgress};
 pub use crate::catalog::{
-    CatalogError, FileStamp, Known, Lacking, ModelRow, MomentRow, NewMoment, NewText, Note,
-    Recorded, TextKind, Thumbnails, VideoRecord, VideoRef, VideoRow, content_digest,
+    CatalogError, Concept, FileStamp, Known, Lacking, ModelRow, MomentRow, NewMoment, NewText,
+    Note, Recorded, TextKind, Thumbnails, VideoRecord, VideoRef, VideoRow, content_digest,
 };
 use crate::text::TextError;
-pub use crate::text::{Match, Passage};
+pub use crate::text::{Match, Passage, holds_all};
 
 /// From this many vectors of a model on, a graph is built.
 pub const GRAPH_FROM: usize = 50_000;

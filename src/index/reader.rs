@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
-    IndexError, Match, ModelRow, MomentRow, Note, VideoRef, VideoRow, Writer, derived_dir, text_dir,
+    Concept, IndexError, Match, ModelRow, MomentRow, Note, VideoRef, VideoRow, Writer, derived_dir,
+    text_dir,
 };
 use crate::ann::{Best, Graph, Neighbour, Row, Vectors, dot, scan};
-use crate::catalog::{Catalog, Thumbnails};
+use crate::catalog::{Catalog, Thumbnails, unpack};
 use crate::text::Text;
 use crate::types::{Embedding, Generation, ModelId, MomentId, VectorId, VideoId};
 
 /// Of each vector that comes into view, the graph looks at about so many others; each lies elsewhere in
 /// memory and costs as much as so many in a row (benches/search.rs).
-const GRAPH_COST: f64 = 150.0;
+const GRAPH_COST: f64 = 300.0;
 /// What the graph keeps in view, at least: its recall (docs/performance.md).
 const EF_AT_LEAST: usize = 128;
 
@@ -57,7 +58,7 @@ pub struct Found {
 /// Reads a library. Each call sees what was committed when it began, whoever writes meanwhile.
 pub struct Reader {
     catalog: Catalog,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     exact: bool,
     view: RefCell<Option<View>>,
 }
@@ -365,12 +366,66 @@ impl Reader {
         Ok(self.catalog.random_vectors(model, limit)?)
     }
 
+    /// Up to `count` vectors of a model, evenly taken from all that are shown.
+    pub fn sample(&self, model: &ModelRow, count: usize) -> Result<Vec<Embedding>, IndexError> {
+        let view = self.view(model)?;
+        let Some(vectors) = &view.vectors else {
+            drop(view);
+            let random = self.catalog.random_vectors(model.id, count)?;
+            return Ok(random.into_iter().map(|(_, v)| v).collect());
+        };
+        let step = (view.count / count.max(1)).max(1);
+        let rows = view
+            .live
+            .iter()
+            .cloned()
+            .flatten()
+            .step_by(step)
+            .take(count);
+        let values = |row| unpacked(vectors.bytes_of(row));
+        Ok(rows
+            .filter_map(|r| Embedding::normalised(values(r)))
+            .collect())
+    }
+
+    /// A vector as it is stored; `None` where it has been removed.
+    pub fn vector(&self, id: VectorId) -> Result<Option<Embedding>, IndexError> {
+        let bytes = self.catalog.vector_bytes(id)?;
+        Ok(bytes.and_then(|b| Embedding::normalised(unpacked(&b))))
+    }
+
+    /// The vectors a model made of all views of a moment.
+    pub fn vectors_of(
+        &self,
+        model: &ModelRow,
+        moment: MomentId,
+    ) -> Result<Vec<Embedding>, IndexError> {
+        Ok(self.catalog.vectors_of(model.id, moment)?)
+    }
+
+    pub fn concept(&self, model: &ModelRow, name: &str) -> Result<Option<Concept>, IndexError> {
+        Ok(self.catalog.concept(model.id, name)?)
+    }
+
+    /// Names of the concepts taught for a model, with the numbers of their positive and negative examples.
+    pub fn concepts(&self, model: &ModelRow) -> Result<Vec<(String, usize, usize)>, IndexError> {
+        Ok(self.catalog.concepts(model.id)?)
+    }
+
     pub fn moment_of(&self, vector: VectorId) -> Result<Option<MomentRow>, IndexError> {
         Ok(self.catalog.moment_of(vector)?)
     }
 
     pub fn video(&self, video: VideoId) -> Result<Option<VideoRef>, IndexError> {
         Ok(self.catalog.video(video)?)
+    }
+
+    /// How many cameras the videos come from that `keep` holds for; one of an unknown camera is its own.
+    pub fn scenes(&self, keep: impl Fn(VideoId) -> bool) -> Result<usize, IndexError> {
+        let cameras = self.catalog.cameras()?.into_iter();
+        let kept = cameras.filter(|(video, _)| keep(*video));
+        let scenes: HashSet<_> = kept.map(|(video, camera)| camera.ok_or(video)).collect();
+        Ok(scenes.len())
     }
 
     /// Every video, by path; without its number of moments.
@@ -382,4 +437,10 @@ impl Reader {
     pub fn counted_videos(&self) -> Result<Vec<VideoRow>, IndexError> {
         Ok(self.catalog.videos(true)?)
     }
+}
+
+fn unpacked(bytes: &[u8]) -> Vec<f32> {
+    let mut values = Vec::new();
+    unpack(bytes, &mut values);
+    values
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::{
-    FileStamp, IndexError, Known, Lacking, NewMoment, VideoRecord, VideoRef, derived_dir, text_dir,
+    Concept, FileStamp, IndexError, Known, Lacking, NewMoment, VideoRecord, VideoRef, derived_dir,
+    text_dir,
 };
 use crate::ann::{AnnError, Appender, Graph, Progress, Row, Vectors, build};
 use crate::catalog::{Catalog, TextRow};
@@ -285,6 +286,16 @@ impl Writer {
     pub fn note(dir: &Path, video: &Path, time: Option<f64>, text: &str) -> Result<(), IndexError> {
         Catalog::create_or_open(dir)?.add_note(video, time, text)?;
         Self::remove(dir, &[])
+    }
+
+    /// Keeps a concept taught for a model, in place of an earlier one of its name.
+    pub fn teach(dir: &Path, model: ModelId, concept: &Concept) -> Result<(), IndexError> {
+        Ok(Catalog::create_or_open(dir)?.keep_concept(model, concept)?)
+    }
+
+    /// Takes a concept out of the library in `dir`; returns whether there was one.
+    pub fn forget(dir: &Path, name: &str) -> Result<bool, IndexError> {
+        Ok(Catalog::create_or_open(dir)?.forget_concept(name)?)
     }
 
     /// Takes a note out of the library in `dir`; returns whether there was one.

@@ -1,10 +1,12 @@
-//! How well queries find what is known to be there: moment recall@k and mean reciprocal rank.
+//! How well queries find what is known to be there: moment recall@k and mean reciprocal rank; and how
+//! well their confidence tells what is there from what is not.
 //!
 //! A query is found at k when one of its first k hits lies in the right file and inside, or
 //! within a second of, one of its intervals.
 
 use serde::{Deserialize, Serialize};
 
+use super::Answer;
 use crate::types::Hit;
 
 /// Interval edges are good to about half a second, and sampling adds to it.
@@ -67,6 +69,79 @@ pub fn scores(ranks: &[Option<usize>]) -> Scores {
     }
 }
 
+/// What a query got where what it names is known to be there, or not to be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Pair {
+    /// The greatest, with the similarity and standing out of the same hit.
+    pub confidence: f64,
+    pub similarity: f64,
+    pub stands_out: f64,
+    /// How likely the sentence is about something that can be seen.
+    pub seeable: f64,
+    /// Hits at the level.
+    pub hits: usize,
+}
+
+impl Pair {
+    /// `None` where there is no hit, or no confidence in it.
+    pub fn of(answer: &Answer, level: f64) -> Option<Self> {
+        let sure = |h: &Hit| h.confidence.unwrap_or(0.0);
+        let both = answer.hits.iter().zip(&answer.parts);
+        let (best, parts) = both.max_by(|(a, _), (b, _)| sure(a).total_cmp(&sure(b)))?;
+        Some(Self {
+            confidence: best.confidence?,
+            similarity: parts.similarity?,
+            stands_out: parts.stands_out?,
+            seeable: answer.seeable?,
+            hits: answer.hits.iter().filter(|h| sure(h) >= level).count(),
+        })
+    }
+}
+
+/// How well confidence tells what is there from what is not.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Honesty {
+    /// Queries asked where what they name is there, and where it is not.
+    pub present: usize,
+    pub absent: usize,
+    /// How likely a present query's best confidence is greater than an absent one's (ROC AUC; Hanley &
+    /// McNeil 1982), and the same of its similarity.
+    pub auc: f64,
+    pub auc_of_similarity: f64,
+    /// Share of present queries with a hit at the level.
+    pub kept: f64,
+    /// Hits at the level for each absent query, and the share of these that get any.
+    pub false_hits: f64,
+    pub fooled: f64,
+}
+
+/// `None` without any query.
+pub fn honesty(present: &[Pair], absent: &[Pair]) -> Option<Honesty> {
+    let share = |pairs: &[Pair], f: &dyn Fn(&Pair) -> f64| {
+        let sum: f64 = pairs.iter().map(f).sum();
+        (sum / pairs.len().max(1) as f64 * 1e4).round() / 1e4
+    };
+    let auc = |of: &dyn Fn(&Pair) -> f64| {
+        share(present, &|p| {
+            share(absent, &|a| match of(p).total_cmp(&of(a)) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            })
+        })
+    };
+    let any = |p: &Pair| f64::from(u8::from(p.hits > 0));
+    (!present.is_empty() || !absent.is_empty()).then(|| Honesty {
+        present: present.len(),
+        absent: absent.len(),
+        auc: auc(&|p| p.confidence),
+        auc_of_similarity: auc(&|p| p.similarity),
+        kept: share(present, &any),
+        false_hits: share(absent, &|p| p.hits as f64),
+        fooled: share(absent, &any),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +155,23 @@ mod tests {
         );
         assert_eq!(s.mean_reciprocal_rank, 0.3375);
         assert_eq!(scores(&[]).recall_at_1, 0.0);
+    }
+
+    #[test]
+    fn present_and_absent_are_told_apart() {
+        let pair = |confidence: f64, similarity: f64, hits| Pair {
+            confidence,
+            similarity,
+            stands_out: 0.0,
+            seeable: 1.0,
+            hits,
+        };
+        let present = [pair(0.9, 0.2, 2), pair(0.3, 0.3, 0)];
+        let absent = [pair(0.1, 0.1, 0), pair(0.5, 0.3, 1)];
+        let h = honesty(&present, &absent).unwrap();
+        assert_eq!((h.auc, h.auc_of_similarity), (0.75, 0.625));
+        assert_eq!((h.kept, h.false_hits, h.fooled), (0.5, 0.5, 0.5));
+        assert_eq!(honesty(&[], &[]), None);
     }
 
     #[test]
@@ -99,6 +191,7 @@ mod tests {
             camera: None,
             recorded_at: None,
             model: "m".into(),
+            alike: 0,
         };
         let truth = TruthQuery {
             query: "q".into(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::index::MomentRow;
-use crate::types::VideoId;
+use crate::types::{VectorId, VideoId};
 
 /// A neighbour scoring at least this share of the best of its stretch belongs to it.
 const CONTINUITY: f64 = 0.8;
@@ -16,8 +16,11 @@ const TOUCHING: f64 = 0.05;
 pub(super) struct Candidate {
     pub(super) row: MomentRow,
     pub(super) score: f64,
-    /// Cosine; `None` where only words were looked for.
-    pub(super) similarity: Option<f64>,
+    /// The best of its views, and its cosine; `None` where only words were looked for.
+    pub(super) nearest: Option<(VectorId, f64)>,
+    /// The cosines of its nearest view with each thing that is not wanted, and what they took off.
+    pub(super) unwanted: Vec<f64>,
+    pub(super) penalty: f64,
     /// What words added to the score, and the passage that holds them.
     pub(super) words: Option<(f64, String)>,
 }
@@ -80,11 +83,11 @@ pub(super) fn merge(candidates: Vec<Candidate>) -> Vec<Merged> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::types::{MomentId, TimeBase, Timestamp};
 
-    fn candidate(video: i64, start: i64, score: f64) -> Candidate {
+    pub(in crate::search) fn candidate(video: i64, start: i64, score: f64) -> Candidate {
         let at = |s| Timestamp::new(s, TimeBase::new(1, 1).unwrap());
         let row = MomentRow {
             moment: MomentId(start),
@@ -97,7 +100,9 @@ mod tests {
         Candidate {
             row,
             score,
-            similarity: Some(score),
+            nearest: Some((VectorId(start), score)),
+            unwanted: Vec::new(),
+            penalty: 0.0,
             words: None,
         }
     }

@@ -1,27 +1,50 @@
-//! From a sentence to ranked moments. [`query`] reads top to bottom: sentence → vector →
-//! candidates → merged moments → hits.
+//! From a question to ranked moments. [`query`] reads top to bottom: question → vector →
+//! candidates → merged moments → confident hits.
 
+mod concept;
+mod confidence;
+mod diverse;
 pub mod eval;
+mod feedback;
 mod merge;
+mod question;
 mod scope;
+mod sequence;
+mod spread;
 mod words;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
 use crate::embed::{EmbedError, Embedder};
-use crate::index::{Filter, IndexError, Match, Method, Neighbour, Reader};
-use crate::types::{Embedding, Hit, timecode};
+use crate::index::{
+    Filter, IndexError, Match, Method, ModelRow, Neighbour, Reader, VideoRef, holds_all,
+};
+use crate::types::{Embedding, Hit, MomentId, VectorId, timecode};
 
+pub use self::concept::{Lesson, learn};
+use self::confidence::Judge;
+pub use self::confidence::LEVEL;
+pub use self::feedback::{Feedback, Next};
 use self::merge::{Candidate, Merged, merge};
+pub use self::question::{Part, Question, Source};
 pub use self::scope::{Scope, ScopeError};
+pub use self::sequence::{Line, Sequence, query_sequence};
+pub use self::spread::Spread;
 
 /// Vectors looked at for each hit asked for: neighbours in time must be among them to merge.
 const CANDIDATES_PER_HIT: usize = 40;
 const MIN_CANDIDATES: usize = 400;
+/// Looked at in the first place, however many hits are asked for.
+const MAX_CANDIDATES: usize = 2000;
 /// Passages of words looked at.
 const WORDS_LOOKED_AT: usize = 200;
+/// What is not wanted counts where it stands out by more standard deviations than this
+/// (docs/decisions/0013-what-is-not-wanted.md).
+const UNWANTED_FROM: f64 = 2.0;
+/// Moments among which differing ones are looked for.
+const DIVERSE_AMONG: usize = 100;
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,26 +68,26 @@ fn others(available: &[String]) -> String {
     }
 }
 
-/// What is looked for: a vector of a sentence or a picture, words, or both.
+/// Which hits are given.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
-    pub vector: Option<&'a Embedding>,
-    /// Looked for in paths, cameras, tags, notes and subtitles.
-    pub words: Option<&'a str>,
-    /// What the best match of words counts beside a vector: so many times the distance between the
-    /// best and the middle candidate (docs/decisions/0012-words-beside-pictures.md).
-    pub words_weight: f64,
+pub struct Options {
+    pub limit: usize,
+    /// None that are less likely than this.
+    pub level: f64,
+    /// So many of one video at most.
+    pub per_video: Option<usize>,
+    /// Hits that differ from one another, near duplicates counted.
+    pub diverse: bool,
 }
 
-impl<'a> Question<'a> {
-    /// [`Question::words_weight`] where nobody says otherwise.
-    pub const WORDS_WEIGHT: f64 = 0.25;
-
-    pub fn of(vector: &'a Embedding) -> Self {
+impl Options {
+    /// The best `limit` hits, however unlikely.
+    pub fn all(limit: usize) -> Self {
         Self {
-            vector: Some(vector),
-            words: None,
-            words_weight: 0.0,
+            limit,
+            level: 0.0,
+            per_video: None,
+            diverse: false,
         }
     }
 }
@@ -72,11 +95,23 @@ impl<'a> Question<'a> {
 /// What the score of a hit is made of.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Parts {
+    /// The vector of the best view; `None` where only words were looked for.
+    #[serde(skip)]
+    pub vector: Option<VectorId>,
     /// Cosine of the question and the best view.
     pub similarity: Option<f64>,
+    /// How far that exceeds the cosines of pictures of all kinds, in standard deviations.
+    pub stands_out: Option<f64>,
+    /// How many views of the frame there are.
+    pub views: usize,
     /// What matching words added, and the passage that holds them.
     pub words: Option<f64>,
     pub passage: Option<String>,
+    /// Cosines with what is not wanted, and what they took off.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unwanted: Vec<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub penalty: Option<f64>,
 }
 
 /// The hits of one query, best first.
@@ -90,159 +125,386 @@ pub struct Answer {
     pub among: usize,
     /// Why words were left out of account.
     pub without_words: Option<String>,
+    /// Candidates left out as too unlikely, and the likeliest of them.
+    pub left_out: usize,
+    pub best_left_out: Option<f64>,
+    /// How likely the sentences are about something that can be seen; `None` where that cannot be told.
+    pub seeable: Option<f64>,
 }
 
-/// Finds up to `limit` moments that answer a question, in the videos of `scope`.
+/// Finds moments that answer a question, in the videos of `scope`.
 pub fn query(
     reader: &Reader,
     embedder: &dyn Embedder,
-    question: Question,
-    limit: usize,
+    question: &Question,
+    options: Options,
     scope: &Scope,
 ) -> Result<Answer, SearchError> {
     let _snapshot = reader.snapshot()?;
-    let Some(model) = reader.model(embedder.fingerprint())? else {
+    let Some(search) = Search::of(reader, embedder, scope)? else {
         return nothing_to_search(reader, embedder);
     };
-    let filter = match scope.is_everything() {
-        true => None,
-        false => Some(scope.filter(reader)?),
+    let enough = match options.diverse {
+        true => DIVERSE_AMONG.max(options.limit),
+        false => options.limit,
     };
-    let filter = filter.as_ref();
-    let matches = match question
-        .words
-        .filter(|_| question.vector.is_none() || question.words_weight > 0.0)
-    {
-        Some(words) => matching(reader, words, filter),
-        None => Ok(Vec::new()),
-    };
-    // Beside pictures, a damaged index of words costs what words would have added.
-    let (matches, without_words) = match matches {
-        Ok(matches) => (matches, None),
-        Err(e) if question.vector.is_some() => (Vec::new(), Some(e.to_string())),
-        Err(e) => return Err(e.into()),
-    };
-    let Some(vector) = question.vector else {
-        let moments = words::alone(reader, &matches, filter, limit)?;
-        return shown(
-            reader,
-            embedder,
-            scope,
-            moments,
-            (Method::Exact, matches.len()),
-        );
-    };
-
-    // Long still scenes fill the first candidates with one moment: look further until there are
-    // moments enough, or no more vectors.
-    let mut wanted = (limit * CANDIDATES_PER_HIT).max(MIN_CANDIDATES);
-    let (moments, how) = loop {
-        let found = reader.neighbours(&model, vector, wanted, filter)?;
-        let all = found.neighbours.len() < wanted;
-        let how = (found.method, found.among);
-        let mut near = candidates(reader, &found.neighbours)?;
-        if !matches.is_empty() {
-            let named = words::named(&matches, filter);
-            let more = reader.neighbours(&model, vector, MIN_CANDIDATES, Some(&named))?;
-            near.extend(candidates(reader, &more.neighbours)?);
-            words::fuse(&mut near, &matches, question.words_weight);
+    let ranked = search.ranked(question, enough, options.per_video)?;
+    let mut answer = Answer::of(&ranked);
+    let mut chosen = Vec::new();
+    for moment in ranked.moments {
+        let confidence = search.confidence(&ranked.judges, &moment)?;
+        let named = moment.best.words.as_ref().is_some_and(|(_, passage)| {
+            question
+                .words()
+                .is_some_and(|words| holds_all(passage, words))
+        });
+        if confidence.is_some_and(|c| c < options.level) && !named {
+            answer.left_out += 1;
+            let best = answer.best_left_out.into_iter().chain(confidence);
+            answer.best_left_out = best.reduce(f64::max);
+        } else if chosen.len() < enough {
+            chosen.push((moment, confidence));
         }
-        let moments = merge(near);
-        if all || moments.len() >= limit {
-            break (moments, how);
+    }
+    let chosen: Vec<(Merged, Option<f64>, usize)> = match options.diverse {
+        true => search.diverse(chosen, options.limit)?,
+        false => {
+            let chosen = chosen.into_iter().take(options.limit);
+            chosen.map(|(m, c)| (m, c, 0)).collect()
         }
-        wanted *= 4;
     };
-    let moments = moments.into_iter().take(limit).collect();
-    let answer = shown(reader, embedder, scope, moments, how)?;
-    Ok(Answer {
-        without_words,
-        ..answer
-    })
-}
-
-/// Passages that hold words of the question, of videos in scope.
-fn matching(
-    reader: &Reader,
-    words: &str,
-    filter: Option<&Filter>,
-) -> Result<Vec<Match>, IndexError> {
-    reader.words(words, WORDS_LOOKED_AT, |video| {
-        filter.is_none_or(|f| f.videos.contains(&video))
-    })
-}
-
-/// Moments as hits.
-fn shown(
-    reader: &Reader,
-    embedder: &dyn Embedder,
-    scope: &Scope,
-    moments: Vec<Merged>,
-    (method, among): (Method, usize),
-) -> Result<Answer, SearchError> {
-    let (mut hits, mut parts) = (Vec::new(), Vec::new());
-    for moment in moments {
+    for (moment, confidence, alike) in chosen {
         let Some(video) = reader.video(moment.best.row.video)? else {
             continue;
         };
-        // Rounded down, so that seeking to the time printed (`ffmpeg -ss`) lands on this frame and not
-        // on the one after it.
-        let time = (moment.best.row.time.seconds() * 1e3 + 1e-6).floor() / 1e3;
-        let recorded = video.recorded_ms.map(|ms| ms + (time * 1e3).round() as i64);
-        parts.push(Parts {
-            similarity: moment.best.similarity.map(|s| rounded(s, 4)),
-            words: moment
-                .best
-                .words
-                .as_ref()
-                .map(|(bonus, _)| rounded(*bonus, 4)),
-            passage: moment.best.words.map(|(_, passage)| passage),
-        });
-        hits.push(Hit {
-            rank: hits.len() + 1,
-            score: rounded(moment.best.score, 4),
-            confidence: None,
-            video: video.path,
-            moment: moment.best.row.moment,
-            stream: video.stream,
-            time,
-            timecode: timecode(time),
-            start: rounded(moment.start, 3).min(time),
-            end: rounded(moment.end, 3).max(time),
-            view: moment.best.row.view,
-            camera: video.camera,
-            recorded_at: recorded.and_then(|ms| scope.shown(ms)),
-            model: embedder.name().into(),
-        });
+        let rank = answer.hits.len() + 1;
+        answer
+            .parts
+            .push(search.parts(&moment.best, ranked.spread)?);
+        let mut hit = shown(&moment, &video, embedder, scope);
+        (hit.rank, hit.confidence, hit.alike) = (rank, confidence.map(|c| rounded(c, 3)), alike);
+        answer.hits.push(hit);
     }
-    Ok(Answer {
-        hits,
-        parts,
-        method,
-        among,
-        without_words: None,
-    })
+    Ok(answer)
 }
 
-/// The moments of vectors, best first, each by the best of its views.
-fn candidates(reader: &Reader, near: &[Neighbour]) -> Result<Vec<Candidate>, IndexError> {
-    let mut candidates = Vec::with_capacity(near.len());
-    let mut seen = HashSet::new();
-    for n in near {
-        // A vector the graph still holds may have left the catalogue.
-        if let Some(row) = reader.moment_of(n.id)?
-            && seen.insert(row.moment)
-        {
-            let similarity = f64::from(n.similarity);
-            candidates.push(Candidate {
-                row,
-                score: similarity,
-                similarity: Some(similarity),
-                words: None,
+/// A library, a model and a scope, to ask questions of.
+struct Search<'a> {
+    reader: &'a Reader,
+    embedder: &'a dyn Embedder,
+    model: ModelRow,
+    filter: Option<Filter>,
+}
+
+/// Moments that answer one question, best first.
+struct Ranked {
+    moments: Vec<Merged>,
+    method: Method,
+    among: usize,
+    without_words: Option<String>,
+    /// Of the question's vector; `None` where only words were looked for.
+    spread: Option<Spread>,
+    judges: Option<Judges>,
+}
+
+/// Of what is wanted, and of each thing that is not.
+struct Judges {
+    wanted: Judge,
+    unwanted: Vec<Judge>,
+}
+
+impl<'a> Search<'a> {
+    /// `None` where the model has no vectors here.
+    fn of(
+        reader: &'a Reader,
+        embedder: &'a dyn Embedder,
+        scope: &Scope,
+    ) -> Result<Option<Self>, SearchError> {
+        let Some(model) = reader.model(embedder.fingerprint())? else {
+            return Ok(None);
+        };
+        let filter = match scope.is_everything() {
+            true => None,
+            false => Some(scope.filter(reader)?),
+        };
+        Ok(Some(Self {
+            reader,
+            embedder,
+            model,
+            filter,
+        }))
+    }
+
+    fn sample(&self) -> Result<Vec<Embedding>, SearchError> {
+        confidence::sample(self.reader, self.embedder, &self.model)
+    }
+
+    /// At least `enough` moments where there are so many, `per_video` of one video at most.
+    fn ranked(
+        &self,
+        question: &Question,
+        enough: usize,
+        per_video: Option<usize>,
+    ) -> Result<Ranked, SearchError> {
+        let filter = self.filter.as_ref();
+        let matches = question
+            .words()
+            .map_or(Ok(Vec::new()), |words| self.matching(words));
+        // Beside pictures, a damaged index of words costs what words would have added.
+        let (matches, without_words) = match matches {
+            Ok(matches) => (matches, None),
+            Err(e) if !question.wanted.is_empty() => (Vec::new(), Some(e.to_string())),
+            Err(e) => return Err(e.into()),
+        };
+        let sample = self.sample()?;
+        let Some(vector) = question.vector(&sample) else {
+            if !question.wanted.is_empty() {
+                return Err(EmbedError::NoDirection.into());
+            }
+            return Ok(Ranked {
+                moments: words::alone(self.reader, &matches, filter, enough)?,
+                method: Method::Exact,
+                among: matches.len(),
+                without_words,
+                spread: None,
+                judges: None,
             });
+        };
+
+        let spread = Spread::of(&vector, &sample);
+        // Long still scenes fill the first candidates with one moment: look further until there are
+        // moments enough, or no more vectors.
+        let mut wanted = (enough * CANDIDATES_PER_HIT).clamp(MIN_CANDIDATES, MAX_CANDIDATES);
+        let (moments, method, among) = loop {
+            let found = self
+                .reader
+                .neighbours(&self.model, &vector, wanted, filter)?;
+            let all = found.neighbours.len() < wanted;
+            let mut near = self.candidates(&found.neighbours)?;
+            if !matches.is_empty() {
+                let named = words::named(&matches, filter);
+                let more =
+                    self.reader
+                        .neighbours(&self.model, &vector, MIN_CANDIDATES, Some(&named))?;
+                near.extend(self.candidates(&more.neighbours)?);
+                words::fuse(&mut near, &matches, question.words_weight);
+            }
+            self.penalise(&mut near, question, &spread, &sample)?;
+            let mut moments = merge(near);
+            if let Some(most) = per_video {
+                keep_per_video(&mut moments, most);
+            }
+            if all || moments.len() >= enough {
+                break (moments, found.method, found.among);
+            }
+            wanted *= 4;
+        };
+        let judge = |part: &Part| {
+            let alone = Question::of(vec![part.clone()]);
+            Judge::of(self.reader, self.embedder, &alone, &part.vector, 1)
+        };
+        let scenes = self
+            .reader
+            .scenes(|video| filter.is_none_or(|f| f.videos.contains(&video)))?;
+        let judges = Judges {
+            wanted: Judge::of(self.reader, self.embedder, question, &vector, scenes)?,
+            unwanted: question
+                .unwanted
+                .iter()
+                .map(judge)
+                .collect::<Result<_, _>>()?,
+        };
+        Ok(Ranked {
+            moments,
+            method,
+            among,
+            without_words,
+            spread: Some(spread),
+            judges: Some(judges),
+        })
+    }
+
+    /// Passages that hold words of the question, of videos in scope.
+    fn matching(&self, words: &str) -> Result<Vec<Match>, IndexError> {
+        let filter = self.filter.as_ref();
+        self.reader.words(words, WORDS_LOOKED_AT, |video| {
+            filter.is_none_or(|f| f.videos.contains(&video))
+        })
+    }
+
+    /// The moments of vectors, best first, each by the best of its views.
+    fn candidates(&self, near: &[Neighbour]) -> Result<Vec<Candidate>, IndexError> {
+        let mut candidates = Vec::with_capacity(near.len());
+        let mut seen = HashSet::new();
+        for n in near {
+            // A vector the graph still holds may have left the catalogue.
+            if let Some(row) = self.reader.moment_of(n.id)?
+                && seen.insert(row.moment)
+            {
+                let similarity = f64::from(n.similarity);
+                candidates.push(Candidate {
+                    row,
+                    score: similarity,
+                    nearest: Some((n.id, similarity)),
+                    unwanted: Vec::new(),
+                    penalty: 0.0,
+                    words: None,
+                });
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Takes off the score of candidates in which something that is not wanted stands out in any view.
+    fn penalise(
+        &self,
+        candidates: &mut [Candidate],
+        question: &Question,
+        of_question: &Spread,
+        sample: &[Embedding],
+    ) -> Result<(), SearchError> {
+        if question.unwanted.is_empty() {
+            return Ok(());
+        }
+        let spreads = question.unwanted.iter().map(|part| {
+            let spread = Spread::of(&part.vector, sample);
+            (part, spread)
+        });
+        let spreads: Vec<(&Part, Spread)> = spreads.collect();
+        for candidate in candidates.iter_mut() {
+            let views = self.reader.vectors_of(&self.model, candidate.row.moment)?;
+            for (part, spread) in &spreads {
+                let cosines = views.iter().map(|v| f64::from(part.vector.similarity(v)));
+                let cosine = cosines.fold(-1.0, f64::max);
+                let beyond = (spread.stands_out(cosine) - UNWANTED_FROM).max(0.0);
+                candidate.unwanted.push(cosine);
+                candidate.penalty += part.weight * of_question.deviation * beyond;
+            }
+            candidate.score -= candidate.penalty;
+        }
+        candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(())
+    }
+
+    /// How likely a moment is what is wanted, and nothing that is not.
+    fn confidence(
+        &self,
+        judges: &Option<Judges>,
+        moment: &Merged,
+    ) -> Result<Option<f64>, SearchError> {
+        let (Some(judges), Some((id, similarity))) = (judges, moment.best.nearest) else {
+            return Ok(None);
+        };
+        let picture = || Ok(self.reader.vector(id)?);
+        let Some(mut likely) = judges.wanted.confidence(similarity, picture)? else {
+            return Ok(None);
+        };
+        for (judge, cosine) in judges.unwanted.iter().zip(&moment.best.unwanted) {
+            likely *= 1.0 - judge.confidence(*cosine, picture)?.unwrap_or(0.0);
+        }
+        Ok(Some(likely))
+    }
+
+    /// What a candidate's score is made of.
+    fn parts(&self, candidate: &Candidate, spread: Option<Spread>) -> Result<Parts, SearchError> {
+        let unwanted = candidate.unwanted.iter().map(|u| rounded(*u, 4));
+        let penalised = !candidate.unwanted.is_empty();
+        let (vector, similarity) = candidate.nearest.unzip();
+        let stands_out = spread.zip(similarity).map(|(s, c)| s.stands_out(c));
+        let words = candidate.words.as_ref();
+        let views = self.reader.vectors_of(&self.model, candidate.row.moment)?;
+        Ok(Parts {
+            vector,
+            similarity: similarity.map(|s| rounded(s, 4)),
+            stands_out: stands_out.map(|z| rounded(z, 2)),
+            views: views.len(),
+            words: words.map(|(bonus, _)| rounded(*bonus, 4)),
+            passage: words.map(|(_, passage)| passage.clone()),
+            unwanted: unwanted.collect(),
+            penalty: penalised.then(|| rounded(candidate.penalty, 4)),
+        })
+    }
+
+    fn diverse(
+        &self,
+        moments: Vec<(Merged, Option<f64>)>,
+        limit: usize,
+    ) -> Result<Vec<(Merged, Option<f64>, usize)>, SearchError> {
+        let (mut pool, mut confidences) = (Vec::new(), HashMap::new());
+        for (moment, confidence) in moments {
+            confidences.insert(moment.best.row.moment, confidence);
+            let vector = match moment.best.nearest {
+                Some((id, _)) => self.reader.vector(id)?,
+                None => None,
+            };
+            let first = |views: Vec<_>| views.into_iter().next();
+            let vector = match vector {
+                Some(vector) => Some(vector),
+                None => first(
+                    self.reader
+                        .vectors_of(&self.model, moment.best.row.moment)?,
+                ),
+            };
+            pool.extend(vector.map(|v| (moment, v)));
+        }
+        let taken = diverse::diversify(pool, limit).into_iter();
+        let confidence = |id: &MomentId| confidences.get(id).copied().flatten();
+        let with_confidence = taken.map(|(m, alike)| {
+            let confidence = confidence(&m.best.row.moment);
+            (m, confidence, alike)
+        });
+        Ok(with_confidence.collect())
+    }
+}
+
+impl Answer {
+    /// Without hits yet.
+    fn of(ranked: &Ranked) -> Self {
+        Self {
+            hits: Vec::new(),
+            parts: Vec::new(),
+            method: ranked.method,
+            among: ranked.among,
+            without_words: ranked.without_words.clone(),
+            left_out: 0,
+            best_left_out: None,
+            seeable: ranked.judges.as_ref().map(|j| j.wanted.seeable()),
         }
     }
-    Ok(candidates)
+}
+
+fn keep_per_video(moments: &mut Vec<Merged>, most: usize) {
+    let mut counts = HashMap::new();
+    moments.retain(|m| {
+        let count: &mut usize = counts.entry(m.best.row.video).or_default();
+        *count += 1;
+        *count <= most
+    });
+}
+
+/// A moment as a hit, its rank and confidence yet to be told.
+fn shown(moment: &Merged, video: &VideoRef, embedder: &dyn Embedder, scope: &Scope) -> Hit {
+    // Rounded down, so that seeking to the time printed (`ffmpeg -ss`) lands on this frame and not
+    // on the one after it.
+    let time = (moment.best.row.time.seconds() * 1e3 + 1e-6).floor() / 1e3;
+    let recorded = video.recorded_ms.map(|ms| ms + (time * 1e3).round() as i64);
+    Hit {
+        rank: 0,
+        score: rounded(moment.best.score, 4),
+        confidence: None,
+        video: video.path.clone(),
+        moment: moment.best.row.moment,
+        stream: video.stream,
+        time,
+        timecode: timecode(time),
+        start: rounded(moment.start, 3).min(time),
+        end: rounded(moment.end, 3).max(time),
+        view: moment.best.row.view,
+        camera: video.camera.clone(),
+        recorded_at: recorded.and_then(|ms| scope.shown(ms)),
+        model: embedder.name().into(),
+        alike: 0,
+    }
 }
 
 /// An answer without hits where files were read and gave nothing; else an error.
@@ -255,6 +517,9 @@ fn nothing_to_search(reader: &Reader, embedder: &dyn Embedder) -> Result<Answer,
             method: Method::Exact,
             among: 0,
             without_words: None,
+            left_out: 0,
+            best_left_out: None,
+            seeable: None,
         });
     }
     Err(SearchError::NoVectors {

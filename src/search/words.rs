@@ -49,7 +49,9 @@ pub(super) fn alone(
             best: Candidate {
                 row,
                 score,
-                similarity: None,
+                nearest: None,
+                unwanted: Vec::new(),
+                penalty: 0.0,
                 words: Some((score, passage.text.clone())),
             },
             start,

@@ -15,6 +15,7 @@ use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer};
 use tantivy::{Index, TantivyDocument, Term};
 
 use self::words::Words;
+pub use self::words::holds_all;
 use crate::types::VideoId;
 
 const TOKENIZER: &str = "words";

@@ -112,17 +112,17 @@ fn limits_of_one_file_are_kept() {
         said.contains("64x48") && said.contains("--decode-pixels"),
         "{said}"
     );
-    let long = "-f lavfi -i testsrc2=s=640x480:r=10:d=1200 -c:v mpeg4 -g 10 {}";
+    // One keyframe: every frame must be decoded for the few that are sampled.
+    let long = "-f lavfi -i testsrc2=s=640x480:r=25:d=200 -c:v libx264 -preset ultrafast \
+                -g 100000 -sc_threshold 0 {}";
     ffmpeg(long, &v.footage().join("long.mp4"));
     let args = [
         "index",
         "footage/long.mp4",
         "--every",
-        "0.1",
-        "--fold",
-        "off",
+        "20",
         "--decode-time",
-        "1",
+        "0.3",
     ];
     let (code, _, said) = v.run(&args);
     assert_eq!(code, 1, "{said}");
@@ -230,7 +230,7 @@ fn what_was_not_seen_is_told() {
         out.contains("noise.mp4\n    nothing of it was seen"),
         "{out}"
     );
-    let (_, _, said) = v.run(&["query", "grey"]);
+    let (_, _, said) = v.run(&["query", "--all", "grey"]);
     assert!(
         said.contains(" of 20 s in 2 videos") && said.contains("not seen"),
         "{said}"
@@ -253,6 +253,7 @@ fn cameras_and_times_of_day_narrow_a_query() {
     let ask = |scope: &[&str]| {
         let mut args = vec![
             "query",
+            "--all",
             "grey",
             "--json",
             "-k",
@@ -286,7 +287,7 @@ fn cameras_and_times_of_day_narrow_a_query() {
             .all(|h| h["camera"] == "yard")
     );
     assert!(ask(&["--before", "2024-05-01"]).is_empty());
-    let (code, _, said) = v.run(&["query", "grey", "--between", "night"]);
+    let (code, _, said) = v.run(&["query", "--all", "grey", "--between", "night"]);
     assert_eq!(code, 2);
     assert!(said.contains("--between 22:00..06:00"), "{said}");
 }
@@ -399,7 +400,7 @@ fn an_attempt_that_fails_leaves_what_is_known() {
     assert_eq!(v.rows("vectors"), before);
     let status = v.json(&["status", "--json"]);
     assert!(status[0]["error"].is_null(), "{}", status[0]);
-    assert_eq!(v.run(&["query", "grey"]).0, 0);
+    assert_eq!(v.run(&["query", "--all", "grey"]).0, 0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::commands::Vsearch;
 /// What a reader may see at any time: whole answers, and counts that only grow.
 fn read_for(v: &Vsearch, seconds: u64) -> std::thread::JoinHandle<usize> {
     let command = || {
-        let mut command = v.command(&["query", "a test card", "--json", "-q", "-k", "3"]);
+        let mut command = v.command(&["query", "--all", "a test card", "--json", "-q", "-k", "3"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     };
@@ -89,7 +89,7 @@ fn another_model_takes_over_when_it_has_all() {
         err.contains("a.mp4") && err.contains("builtin still answers"),
         "{err}"
     );
-    let hits = v.json(&["query", "grey", "--json", "-q"]);
+    let hits = v.json(&["query", "--all", "grey", "--json", "-q"]);
     assert_eq!(hits[0]["model"], "builtin");
 
     std::fs::write(&gone, bytes).unwrap();
@@ -97,11 +97,13 @@ fn another_model_takes_over_when_it_has_all() {
     let (code, _, err) = v.run(&["reembed", "--model", tiny]);
     assert_eq!(code, 0, "{err}");
     assert!(err.contains("queries are answered by"), "{err}");
-    let hits = v.json(&["query", "grey", "--json", "-q"]);
+    let hits = v.json(&["query", "--all", "grey", "--json", "-q"]);
     assert!(hits[0]["model"].as_str().unwrap().ends_with("tiny"));
     assert_eq!(v.rows("moments"), before);
     // The one of before can still be asked, and nothing is read again.
-    let hits = v.json(&["query", "grey", "--json", "-q", "--model", "builtin"]);
+    let hits = v.json(&[
+        "query", "--all", "grey", "--json", "-q", "--model", "builtin",
+    ]);
     assert_eq!(hits[0]["model"], "builtin");
     let (code, _, err) = v.run(&["index", "footage"]);
     assert!(
@@ -118,7 +120,9 @@ fn a_copy_made_in_use_answers_as_the_library_does() {
     let v = crate::commands::indexed();
     let (code, _, err) = v.run(&["backup", "copy"]);
     assert_eq!(code, 0, "{err}");
-    let ask = |more: &[&str]| v.json(&[&["query", "a test card", "--json", "-q"], more].concat());
+    let ask = |more: &[&str]| {
+        v.json(&[&["query", "--all", "a test card", "--json", "-q"], more].concat())
+    };
     assert_eq!(ask(&[]), ask(&["--library", "copy"]));
     let (code, _, err) = v.run(&["backup", "copy"]);
     assert_eq!(code, 2);
@@ -214,6 +218,7 @@ fn words_find_videos_and_times() {
     // Beside pictures, words move their moment up, and --explain says so.
     let hits = v.json(&[
         "query",
+        "--all",
         "an elephant",
         "--json",
         "-q",
@@ -300,7 +305,7 @@ fn pictures_are_kept_for_when_a_video_is_gone() {
     assert!(summary["summary"]["thumbnail_bytes"].as_i64().unwrap() > 0);
     std::fs::remove_file(gone).unwrap();
 
-    let (code, _, err) = v.run(&["query", "grey", "--thumbnails", "hits", "-k", "1"]);
+    let (code, _, err) = v.run(&["query", "--all", "grey", "--thumbnails", "hits", "-k", "1"]);
     assert!(code == 0 && err.contains("as kept in the library"), "{err}");
     let picture = std::fs::read_dir(v.dir.path().join("hits"))
         .unwrap()
@@ -312,7 +317,7 @@ fn pictures_are_kept_for_when_a_video_is_gone() {
 
     let (code, _, err) = v.run(&["reembed", "--model", tiny.to_str().unwrap(), "-q"]);
     assert_eq!(code, 0, "{err}");
-    let hits = v.json(&["query", "grey", "--json", "-q"]);
+    let hits = v.json(&["query", "--all", "grey", "--json", "-q"]);
     assert!(hits[0]["model"].as_str().unwrap().ends_with("tiny"));
 
     // They go with their moments; a damaged file of them costs nothing else.
@@ -321,7 +326,10 @@ fn pictures_are_kept_for_when_a_video_is_gone() {
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(v.dir.path().join(format!("library/thumbnails.sqlite{end}")));
     }
-    assert_eq!(v.json(&["query", "grey", "--json", "-q"]).len(), hits.len());
+    assert_eq!(
+        v.json(&["query", "--all", "grey", "--json", "-q"]).len(),
+        hits.len()
+    );
     assert_eq!(v.run(&["check"]).0, 1);
     assert_eq!(v.run(&["check", "--repair"]).0, 0);
     assert_eq!(v.run(&["remove", "--missing", "-q"]).0, 0);
@@ -346,7 +354,15 @@ fn libraries_of_every_format_are_brought_up_to_date() {
             .unwrap();
         drop(db);
         formats += 1;
-        let asked = ["query", "a colourful test card", "--json", "-q", "-k", "1"];
+        let asked = [
+            "query",
+            "--all",
+            "a colourful test card",
+            "--json",
+            "-q",
+            "-k",
+            "1",
+        ];
         let (code, _, err) = v.run(&asked);
         if code == 2 {
             assert!(
@@ -384,11 +400,11 @@ fn a_library_may_be_empty() {
         assert_eq!(v.run(&["index", "footage", "-q"]).0, 1);
     }
     assert_eq!(v.run(&["check"]).1, "sound\n");
-    assert_eq!(v.run(&["query", "a dog", "-q"]).0, 1);
+    assert_eq!(v.run(&["query", "--all", "a dog", "-q"]).0, 1);
     std::fs::remove_file(v.footage().join("broken.mp4")).unwrap();
     h264(&v.footage(), "a.mp4", 3, 25);
     assert_eq!(v.run(&["index", "footage", "-q"]).0, 0);
     assert_eq!(v.run(&["remove", "footage", "-q"]).0, 0);
     assert_eq!(v.run(&["index", "footage", "-q"]).0, 0);
-    assert_eq!(v.run(&["query", "a dog", "-q"]).0, 0);
+    assert_eq!(v.run(&["query", "--all", "a dog", "-q"]).0, 0);
 }

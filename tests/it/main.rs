@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // helpers outside #[test] functions too
 
 mod architecture;
+mod asking;
 mod bad_input;
 mod clips;
 mod commands;

@@ -1,0 +1,120 @@
+//! Hits judged one by one by a reader's keys, and looked for anew after each.
+
+use std::io::{BufRead, IsTerminal};
+use std::process::ExitCode;
+
+use super::failure::Failure;
+use super::output::{count, print, shown};
+use super::pictures;
+use super::query::line;
+use crate::embed::Embedder;
+use crate::index::Reader;
+use crate::search::{Feedback, Question, Scope};
+use crate::types::Hit;
+
+const KEYS: &str = "y yes, n no, s skip, q quit";
+
+/// Asks about hit after hit until the reader quits or none are left, then prints those that were right.
+pub(super) fn run(
+    reader: &Reader,
+    embedder: &dyn Embedder,
+    asked: Question,
+    scope: &Scope,
+    (show, json): (bool, bool),
+) -> Result<ExitCode, Failure> {
+    let mut feedback = Feedback::of(reader, embedder, &asked)?;
+    let (mut right, mut wrong): (Vec<Hit>, Vec<Hit>) = (Vec::new(), Vec::new());
+    let mut told = false;
+    note!("is it? {KEYS}");
+    while let Some(next) = feedback.next(reader, embedder, scope)? {
+        let seen = right.len() + wrong.len();
+        if let Some(unseen) = next.unseen.filter(|_| seen > 0) {
+            note!(
+                "  {seen} judged, {} right; about {unseen:.0} more unseen",
+                right.len()
+            );
+        }
+        if !next.worth_it && !told {
+            note!("  what is left hardly looks right: q would be a good answer");
+            told = true;
+        }
+        let mut hit = next.hit;
+        hit.rank = seen + 1;
+        note!("{}", line(&hit, shown(&hit.video).chars().count()));
+        if show {
+            pictures::show(reader, std::slice::from_ref(&hit))?;
+        }
+        let liked = match key()? {
+            Some('y') => Some(true),
+            Some('n') => Some(false),
+            Some('s') => None,
+            _ => break,
+        };
+        feedback.answer(reader, embedder, &hit, liked)?;
+        match liked {
+            Some(true) => right.push(hit),
+            Some(false) => wrong.push(hit),
+            None => {}
+        }
+    }
+    for (n, hit) in right.iter_mut().enumerate() {
+        hit.rank = n + 1;
+    }
+    if json {
+        for hit in &right {
+            super::output::json_line(hit)?;
+        }
+    } else {
+        let width = right.iter().map(|h| shown(&h.video).chars().count()).max();
+        for hit in &right {
+            print(&format!("{}\n", line(hit, width.unwrap_or(0))))?;
+        }
+    }
+    note!(
+        "{} right of {}",
+        right.len(),
+        count(right.len() + wrong.len(), "hit")
+    );
+    if !right.is_empty() {
+        let named = |hits: &[Hit]| -> String {
+            let each = hits
+                .iter()
+                .map(|h| format!(" '{}@{}'", shown(&h.video), h.timecode));
+            each.collect()
+        };
+        let negative = match wrong.is_empty() {
+            true => String::new(),
+            false => format!(" --negative{}", named(&wrong)),
+        };
+        note!(
+            "keep it: vsearch teach NAME --positive{}{negative}",
+            named(&right)
+        );
+    }
+    Ok(match right.is_empty() {
+        true => ExitCode::from(1),
+        false => ExitCode::SUCCESS,
+    })
+}
+
+/// One of the keys; `None` at the end of input.
+fn key() -> Result<Option<char>, Failure> {
+    let terminal = console::Term::stderr();
+    loop {
+        let typed = if std::io::stdin().is_terminal() && terminal.is_term() {
+            Some(terminal.read_char()?)
+        } else {
+            let mut text = String::new();
+            let read = std::io::stdin().lock().read_line(&mut text)?;
+            match read {
+                0 => return Ok(None),
+                _ => text.trim().chars().next(),
+            }
+        };
+        match typed.map(|c| c.to_ascii_lowercase()) {
+            Some(c @ ('y' | 'n' | 's' | 'q')) => return Ok(Some(c)),
+            Some('\u{3}' | '\u{4}' | '\u{1b}') => return Ok(None),
+            _ => note!("{KEYS}"),
+        }
+    }
+}

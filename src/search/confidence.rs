@@ -1,0 +1,171 @@
+//! How likely a hit is real (docs/confidence.md).
+
+use super::SearchError;
+use super::question::{Question, Source};
+use super::spread::Spread;
+use crate::embed::{Embedder, neutral, neutral_digest};
+use crate::index::{ModelRow, Reader};
+use crate::types::Embedding;
+
+/// Hits below are not listed where nobody says otherwise.
+pub const LEVEL: f64 = 0.5;
+
+/// Vectors of a library taken for pictures of all kinds where the model knows none.
+const SAMPLE: usize = 1000;
+/// A sentence farther from every neutral one than these are from one another, by so many standard
+/// deviations, is about nothing that can be seen.
+const STRANGE: f64 = -2.9;
+/// How soon that tells, in standard deviations.
+const STRANGE_WITHIN: f64 = 0.07;
+/// The more scenes are looked through, the farther the best of them stands out by chance: for `n` of them the
+/// log-odds fall by this times ln n.
+const CROWD: f64 = 0.4;
+/// A neutral sentence as near as this says the same as the query's.
+const SAME: f32 = 0.9;
+
+/// What pictures of all kinds look like: to the model, else in the library.
+pub(super) fn sample(
+    reader: &Reader,
+    embedder: &dyn Embedder,
+    model: &ModelRow,
+) -> Result<Vec<Embedding>, SearchError> {
+    match embedder.reference()? {
+        Some(reference) => Ok(reference.vectors.clone()),
+        None => Ok(reader.sample(model, SAMPLE)?),
+    }
+}
+
+/// Judges the hits of one question.
+pub(super) struct Judge {
+    way: Way,
+    /// How likely the sentences are about something that can be seen at all.
+    seeable: f64,
+}
+
+enum Way {
+    /// Log-odds that are linear in the cosine.
+    Linear { slope: f64, intercept: f64 },
+    /// CLIP's own: the share of the sentence among neutral ones, of cosines times the learned scale.
+    Share { scale: f64, neutral: Vec<Embedding> },
+    /// Not known for such a question.
+    Unknown,
+}
+
+impl Judge {
+    /// `scenes`: cameras, and videos of unknown ones, that are looked through.
+    pub(super) fn of(
+        reader: &Reader,
+        embedder: &dyn Embedder,
+        question: &Question,
+        vector: &Embedding,
+        scenes: usize,
+    ) -> Result<Self, SearchError> {
+        let unknown = Self {
+            way: Way::Unknown,
+            seeable: 1.0,
+        };
+        if let [part] = question.wanted.as_slice()
+            && let Source::Concept { scale, bias } = part.source
+        {
+            let way = Way::Linear {
+                slope: scale,
+                intercept: bias,
+            };
+            return Ok(Self { way, ..unknown });
+        }
+        let mut wanted = question.wanted.iter();
+        if !wanted.all(|p| p.source == Source::Sentence) {
+            return Ok(unknown);
+        }
+        let Some(reference) = embedder.reference()? else {
+            let Some(scale) = embedder.logit_scale() else {
+                return Ok(unknown);
+            };
+            let mut neutral = neutral_vectors(reader, embedder)?;
+            neutral.retain(|n| n.similarity(vector) < SAME);
+            let scale = f64::from(scale);
+            let way = Way::Share { scale, neutral };
+            return Ok(Self { way, ..unknown });
+        };
+        let spread = Spread::of(vector, &reference.vectors);
+        let slope = reference.slope / spread.deviation;
+        let way = Way::Linear {
+            slope,
+            intercept: reference.intercept
+                - slope * spread.mean
+                - CROWD * (scenes.max(1) as f64).ln(),
+        };
+        let neutral = neutral_vectors(reader, embedder)?;
+        let usual = usual_nearness(&neutral);
+        let seeable = question.wanted.iter().map(|part| {
+            let strangeness = usual.stands_out(nearest(&part.vector, &neutral)) - STRANGE;
+            logistic(strangeness / STRANGE_WITHIN)
+        });
+        let seeable = seeable.fold(1.0, f64::min);
+        Ok(Self { way, seeable })
+    }
+
+    /// Of a hit: `similarity` is the cosine of question and picture, `picture` its vector.
+    pub(super) fn confidence(
+        &self,
+        similarity: f64,
+        picture: impl FnOnce() -> Result<Option<Embedding>, SearchError>,
+    ) -> Result<Option<f64>, SearchError> {
+        let likely = match &self.way {
+            Way::Unknown => return Ok(None),
+            Way::Linear { slope, intercept } => logistic(slope * similarity + intercept),
+            Way::Share { scale, neutral } => {
+                let Some(picture) = picture()? else {
+                    return Ok(None);
+                };
+                let cosines = neutral.iter().map(|n| f64::from(n.similarity(&picture)));
+                let others: f64 = cosines.map(|c| (scale * (c - similarity)).exp()).sum();
+                1.0 / (1.0 + others)
+            }
+        };
+        Ok(Some(likely * self.seeable))
+    }
+
+    /// How likely the sentences are about something that can be seen.
+    pub(super) fn seeable(&self) -> f64 {
+        self.seeable
+    }
+}
+
+pub(super) fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// The cosine with the nearest of `others`.
+fn nearest(vector: &Embedding, others: &[Embedding]) -> f64 {
+    let cosines = others.iter().map(|o| f64::from(vector.similarity(o)));
+    cosines.fold(-1.0, f64::max)
+}
+
+/// How near neutral sentences are to the nearest other one.
+fn usual_nearness(neutral: &[Embedding]) -> Spread {
+    let nearness = neutral.iter().enumerate().map(|(i, n)| {
+        let before = nearest(n, &neutral[..i]);
+        before.max(nearest(n, &neutral[i + 1..]))
+    });
+    Spread::of_values(nearness)
+}
+
+/// The vectors of neutral sentences, made when they are first needed and kept in the library.
+fn neutral_vectors(
+    reader: &Reader,
+    embedder: &dyn Embedder,
+) -> Result<Vec<Embedding>, SearchError> {
+    let name = format!("neutral-{}-{}", neutral_digest(), embedder.fingerprint());
+    if let Some(bytes) = reader.kept(&name) {
+        let (values, _) = bytes.as_chunks::<4>();
+        let values: Vec<f32> = values.iter().map(|v| f32::from_le_bytes(*v)).collect();
+        let vectors = values.chunks(embedder.dim()).map(<[f32]>::to_vec);
+        return Ok(vectors.filter_map(Embedding::normalised).collect());
+    }
+    let vectors = neutral(embedder)?;
+    let values = vectors.iter().flat_map(Embedding::as_slice);
+    let bytes: Vec<u8> = values.flat_map(|v| v.to_le_bytes()).collect();
+    reader.keep(&name, &bytes);
+    Ok(vectors)
+}

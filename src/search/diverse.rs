@@ -1,0 +1,95 @@
+//! Hits that differ from one another.
+
+use super::merge::Merged;
+use crate::types::Embedding;
+
+/// How much the score counts beside novelty (the λ of maximal marginal relevance).
+const RELEVANCE: f64 = 0.7;
+/// Moments of different videos as similar as this show the same.
+const ALIKE: f32 = 0.98;
+
+/// Takes up to `limit` moments, given best first with their vectors, by maximal marginal relevance
+/// (Carbonell & Goldstein 1998): each time the one that scores well and is least like those taken. Near
+/// duplicates in other videos are counted with the first of them. Returns the moments with how many more are
+/// like each.
+pub(super) fn diversify(moments: Vec<(Merged, Embedding)>, limit: usize) -> Vec<(Merged, usize)> {
+    let mut kept: Vec<(Merged, Embedding, usize)> = Vec::new();
+    for (moment, vector) in moments {
+        let video = moment.best.row.video;
+        let same = kept
+            .iter_mut()
+            .find(|(m, v, _)| m.best.row.video != video && v.similarity(&vector) >= ALIKE);
+        match same {
+            Some((.., alike)) => *alike += 1,
+            None => kept.push((moment, vector, 0)),
+        }
+    }
+    let score = |m: &Merged| m.best.score;
+    let best = kept.first().map_or(0.0, |(m, ..)| score(m));
+    let range = best - kept.last().map_or(0.0, |(m, ..)| score(m));
+    let relevance = |m: &Merged| match range > 0.0 {
+        true => 1.0 - (best - score(m)) / range,
+        false => 1.0,
+    };
+    let mut taken: Vec<(Merged, Embedding, usize)> = Vec::new();
+    while taken.len() < limit && !kept.is_empty() {
+        let worth = |(m, v, _): &(Merged, Embedding, usize)| {
+            let nearest = taken.iter().map(|(_, t, _)| f64::from(t.similarity(v)));
+            let nearest = nearest.fold(0.0, f64::max);
+            RELEVANCE * relevance(m) - (1.0 - RELEVANCE) * nearest
+        };
+        // Of equals the first: it scores best.
+        let mut next = (0, f64::NEG_INFINITY);
+        for (i, moment) in kept.iter().enumerate() {
+            let worth = worth(moment);
+            if worth > next.1 {
+                next = (i, worth);
+            }
+        }
+        taken.push(kept.remove(next.0));
+    }
+    taken.into_iter().map(|(m, _, alike)| (m, alike)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::merge::tests::candidate;
+
+    fn moment(video: i64, score: f64, direction: [f32; 2]) -> (Merged, Embedding) {
+        let best = candidate(video, video * 100 + (score * 50.0) as i64, score);
+        let merged = Merged {
+            best,
+            start: 0.0,
+            end: 1.0,
+        };
+        (merged, Embedding::normalised(direction.to_vec()).unwrap())
+    }
+
+    fn videos(taken: &[(Merged, usize)]) -> Vec<(i64, usize)> {
+        let ids = taken.iter().map(|(m, alike)| (m.best.row.video.0, *alike));
+        ids.collect()
+    }
+
+    #[test]
+    fn duplicates_in_other_videos_are_counted() {
+        let pool = vec![
+            moment(1, 0.9, [1.0, 0.0]),
+            moment(2, 0.8, [1.0, 0.001]),
+            moment(3, 0.7, [0.0, 1.0]),
+        ];
+        assert_eq!(videos(&diversify(pool, 10)), [(1, 1), (3, 0)]);
+    }
+
+    #[test]
+    fn what_is_new_comes_before_more_of_the_same() {
+        let pool = vec![
+            moment(1, 0.9, [1.0, 0.0]),
+            moment(1, 0.88, [1.0, 0.1]),
+            moment(2, 0.8, [0.0, 1.0]),
+            moment(3, 0.2, [-1.0, 0.0]),
+        ];
+        let taken = diversify(pool, 2);
+        assert_eq!(videos(&taken), [(1, 0), (2, 0)]);
+    }
+}

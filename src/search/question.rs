@@ -1,0 +1,118 @@
+//! What is looked for: sentences, pictures and concepts, wanted or not, and words.
+
+use super::spread::Spread;
+use crate::types::Embedding;
+
+/// What a part of a question was made from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Source {
+    Sentence,
+    Picture,
+    /// A concept taught: the log-odds that a vector shows it are `scale * cosine + bias`.
+    Concept {
+        scale: f64,
+        bias: f64,
+    },
+}
+
+/// One thing that is wanted, or not.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// As it was asked.
+    pub name: String,
+    pub vector: Embedding,
+    pub source: Source,
+    /// How much it counts beside the others; positive.
+    pub weight: f64,
+}
+
+impl Part {
+    pub fn sentence(name: &str, vector: Embedding) -> Self {
+        Self {
+            name: name.into(),
+            vector,
+            source: Source::Sentence,
+            weight: 1.0,
+        }
+    }
+}
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// All of these together; without any, words alone.
+    pub wanted: Vec<Part>,
+    /// None of these.
+    pub unwanted: Vec<Part>,
+    /// Looked for in paths, cameras, tags, notes and subtitles.
+    pub words: Option<String>,
+    /// What the best match of words counts beside a vector: so many times the distance between the
+    /// best and the middle candidate (docs/decisions/0012-words-beside-pictures.md).
+    pub words_weight: f64,
+}
+
+impl Question {
+    /// [`Question::words_weight`] where nobody says otherwise.
+    pub const WORDS_WEIGHT: f64 = 0.25;
+
+    pub fn of(wanted: Vec<Part>) -> Self {
+        Self {
+            wanted,
+            unwanted: Vec::new(),
+            words: None,
+            words_weight: 0.0,
+        }
+    }
+
+    /// Words are to be looked for.
+    pub(super) fn words(&self) -> Option<&str> {
+        let counts = self.wanted.is_empty() || self.words_weight > 0.0;
+        self.words.as_deref().filter(|_| counts)
+    }
+
+    /// One vector for all that is wanted: its cosine with a picture ranks pictures as the sum of each
+    /// part's standing out does, times its weight. `None` where nothing is wanted, or the parts cancel
+    /// out.
+    pub(super) fn vector(&self, sample: &[Embedding]) -> Option<Embedding> {
+        let [first, others @ ..] = self.wanted.as_slice() else {
+            return None;
+        };
+        if others.is_empty() {
+            return Some(first.vector.clone());
+        }
+        let mut sum = vec![0f32; first.vector.dim()];
+        for part in &self.wanted {
+            let counts = part.weight / Spread::of(&part.vector, sample).deviation;
+            for (s, v) in sum.iter_mut().zip(part.vector.as_slice()) {
+                *s += counts as f32 * v;
+            }
+        }
+        Embedding::normalised(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_count_by_their_own_spread() {
+        let unit = |x: f32, y: f32| Embedding::normalised(vec![x, y]).unwrap();
+        // Along x pictures differ ten times as much as along y.
+        let sample = [unit(0.5, 1.0), unit(-0.5, 1.0)];
+        let (a, b) = (unit(1.0, 0.0), unit(0.0, 1.0));
+        let part = |v: &Embedding, weight| Part {
+            weight,
+            ..Part::sentence("s", v.clone())
+        };
+        let alone = Question::of(vec![part(&a, 3.0)]);
+        assert_eq!(alone.vector(&sample), Some(a.clone()));
+        let both = Question::of(vec![part(&a, 1.0), part(&b, 1.0)]);
+        let vector = both.vector(&sample).unwrap();
+        assert!(vector.as_slice()[1] > 10.0 * vector.as_slice()[0]);
+        let rather_a = Question::of(vec![part(&a, 100.0), part(&b, 1.0)]);
+        let vector = rather_a.vector(&sample).unwrap();
+        assert!(vector.as_slice()[0] > vector.as_slice()[1]);
+        assert_eq!(Question::of(Vec::new()).vector(&sample), None);
+    }
+}

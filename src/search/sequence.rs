@@ -1,0 +1,294 @@
+//! One thing, then another: ordered moments within a time.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::{Options, Question, Scope, Search, SearchError, nothing_to_search, rounded, shown};
+use crate::embed::Embedder;
+use crate::index::Reader;
+use crate::types::Hit;
+
+/// Moments of each step among which sequences are looked for.
+const AMONG: usize = 300;
+
+/// One thing and then another: a hit for each step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sequence {
+    /// 1 is the best.
+    pub rank: usize,
+    /// Mean standing out of its hits, in standard deviations.
+    pub score: f64,
+    /// How likely all its hits are real.
+    pub confidence: Option<f64>,
+    /// Ranked by their step.
+    pub steps: Vec<Hit>,
+}
+
+/// On which clock the steps of a sequence follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// That of one video.
+    Video,
+    /// The wall clock, before one camera; of a video without either, its own.
+    Camera,
+    /// The wall clock, before whichever camera.
+    Anywhere,
+}
+
+/// Finds moments that answer the first question, each followed within `within` seconds by one that answers
+/// the next, and so on.
+pub fn query_sequence(
+    reader: &Reader,
+    embedder: &dyn Embedder,
+    questions: &[Question],
+    (within, line): (f64, Line),
+    options: Options,
+    scope: &Scope,
+) -> Result<Vec<Sequence>, SearchError> {
+    let _snapshot = reader.snapshot()?;
+    let Some(search) = Search::of(reader, embedder, scope)? else {
+        return nothing_to_search(reader, embedder).map(|_| Vec::new());
+    };
+    let steps = questions
+        .iter()
+        .map(|question| search.steps(question, line, options.level, scope));
+    let steps = steps.collect::<Result<Vec<_>, _>>()?;
+    let found = chains(steps, within, options.limit).into_iter();
+    let sequence = |(n, chain): (usize, Vec<Step>)| {
+        let worth: f64 = chain.iter().map(|s| s.worth).sum();
+        let all = chain.iter().map(|s| s.hit.confidence);
+        let likely: Option<f64> = all.into_iter().product();
+        Sequence {
+            rank: n + 1,
+            score: rounded(worth / chain.len() as f64, 4),
+            confidence: likely.map(|c| rounded(c, 3)),
+            steps: chain.into_iter().map(|s| s.hit).collect(),
+        }
+    };
+    Ok(found.enumerate().map(sequence).collect())
+}
+
+impl Search<'_> {
+    /// The moments that answer one question of a sequence.
+    fn steps(
+        &self,
+        question: &Question,
+        line: Line,
+        level: f64,
+        scope: &Scope,
+    ) -> Result<Vec<Step>, SearchError> {
+        let ranked = self.ranked(question, AMONG, None)?;
+        let Some(spread) = ranked.spread else {
+            return Ok(Vec::new());
+        };
+        let mut steps = Vec::new();
+        for moment in &ranked.moments {
+            let confidence = self.confidence(&ranked.judges, moment)?;
+            if confidence.is_some_and(|c| c < level) {
+                continue;
+            }
+            let Some(video) = self.reader.video(moment.best.row.video)? else {
+                continue;
+            };
+            let time = moment.best.row.time.seconds();
+            let on_clock = video.recorded_ms.map(|ms| ms as f64 / 1e3 + time);
+            let of_video = || Some((format!("video {}", moment.best.row.video.0), time));
+            let place = match (line, &video.camera, on_clock) {
+                (Line::Anywhere, _, clock) => clock.map(|c| (String::new(), c)),
+                (Line::Camera, Some(camera), Some(clock)) => {
+                    Some((format!("camera {camera}"), clock))
+                }
+                _ => of_video(),
+            };
+            let mut hit = shown(moment, &video, self.embedder, scope);
+            (hit.rank, hit.confidence) = (steps.len() + 1, confidence.map(|c| rounded(c, 3)));
+            steps.extend(place.map(|(line, time)| Step {
+                line,
+                time,
+                worth: spread.stands_out(moment.best.score),
+                hit,
+            }));
+        }
+        Ok(steps)
+    }
+}
+
+/// A moment of a step, on the clock on which steps follow one another.
+#[derive(Debug)]
+struct Step {
+    /// Moments follow one another only where this is the same.
+    line: String,
+    /// Seconds.
+    time: f64,
+    /// How well it answers its step; comparable between steps.
+    worth: f64,
+    hit: Hit,
+}
+
+/// Chains of one moment for each step, each within `within` seconds after the one before; best first, by the
+/// sum of what their moments are worth. No moment is in two of them.
+fn chains(steps: Vec<Vec<Step>>, within: f64, limit: usize) -> Vec<Vec<Step>> {
+    let some = |moments: Vec<Step>| moments.into_iter().map(Some).collect();
+    let mut steps: Vec<Vec<Option<Step>>> = steps.into_iter().map(some).collect();
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let Some(best) = best(&steps, within) else {
+            break;
+        };
+        let places = best.into_iter().zip(&mut steps);
+        let mut chain: Vec<Step> = places.filter_map(|(i, step)| step[i].take()).collect();
+        // A moment may answer several steps.
+        let used = |s: &Step| chain.iter().any(|c| c.hit.moment == s.hit.moment);
+        for slot in steps.iter_mut().flatten() {
+            if slot.as_ref().is_some_and(used) {
+                *slot = None;
+            }
+        }
+        for (n, step) in chain.iter_mut().enumerate() {
+            step.hit.rank = n + 1;
+        }
+        found.push(chain);
+    }
+    found
+}
+
+/// The places, in each step, of the best chain there is.
+fn best(steps: &[Vec<Option<Step>>], within: f64) -> Option<Vec<usize>> {
+    // The best chain that ends in each moment of the step before: its worth, and the moment before.
+    type Ends = Vec<Option<(f64, usize)>>;
+    let mut ends: Vec<Ends> = Vec::new();
+    for (n, moments) in steps.iter().enumerate() {
+        let mut lines: HashMap<&str, Vec<(f64, f64, usize)>> = HashMap::new();
+        if let Some(last) = ends.last() {
+            for (i, (end, step)) in last.iter().zip(&steps[n - 1]).enumerate() {
+                if let (Some((worth, _)), Some(step)) = (end, step) {
+                    let line = lines.entry(&step.line).or_default();
+                    line.push((step.time, *worth, i));
+                }
+            }
+        }
+        for line in lines.values_mut() {
+            line.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
+        let of = |step: &Step| {
+            if n == 0 {
+                return Some((step.worth, 0));
+            }
+            let line = lines.get(step.line.as_str())?;
+            let from = line.partition_point(|(time, ..)| *time < step.time - within);
+            let to = line.partition_point(|(time, ..)| *time < step.time);
+            let before = line.get(from..to)?.iter();
+            let (_, worth, i) = before.max_by(|a, b| a.1.total_cmp(&b.1))?;
+            Some((worth + step.worth, *i))
+        };
+        let ending = moments.iter().map(|step| of(step.as_ref()?));
+        ends.push(ending.collect());
+    }
+    let last = ends.last()?.iter().enumerate();
+    let (mut at, _) = last
+        .filter_map(|(i, end)| Some((i, (*end)?.0)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let mut places = vec![at];
+    for ending in ends[1..].iter().rev() {
+        at = ending[at]?.1;
+        places.push(at);
+    }
+    places.reverse();
+    Some(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::MomentId;
+    use proptest::prelude::*;
+
+    fn step(line: i64, time: f64, worth: f64) -> Step {
+        let hit = Hit {
+            rank: 0,
+            score: worth,
+            confidence: None,
+            video: "v".into(),
+            moment: MomentId(line * 1000 + time as i64),
+            stream: None,
+            time,
+            timecode: String::new(),
+            start: time,
+            end: time,
+            view: None,
+            camera: None,
+            recorded_at: None,
+            model: "m".into(),
+            alike: 0,
+        };
+        let line = line.to_string();
+        Step {
+            line,
+            time,
+            worth,
+            hit,
+        }
+    }
+
+    fn times(chains: &[Vec<Step>]) -> Vec<Vec<f64>> {
+        let times = |c: &Vec<Step>| c.iter().map(|s| s.time).collect();
+        chains.iter().map(times).collect()
+    }
+
+    #[test]
+    fn the_best_pair_in_order_and_time_comes_first() {
+        let first = vec![step(1, 10.0, 1.0), step(1, 50.0, 3.0), step(2, 0.0, 9.0)];
+        let then = vec![step(1, 40.0, 2.0), step(1, 60.0, 1.0), step(2, 500.0, 9.0)];
+        let found = chains(vec![first, then], 60.0, 10);
+        assert_eq!(times(&found), [vec![50.0, 60.0], vec![10.0, 40.0]]);
+    }
+
+    #[test]
+    fn a_moment_is_in_one_chain_and_not_twice_in_it() {
+        let first = vec![step(1, 10.0, 1.0), step(1, 20.0, 1.0)];
+        let then = vec![step(1, 20.0, 1.0), step(1, 30.0, 2.0)];
+        let found = chains(vec![first, then], 60.0, 10);
+        assert_eq!(times(&found).len(), 1);
+        assert!(
+            chains(
+                vec![vec![step(1, 5.0, 1.0)], vec![step(1, 5.0, 1.0)]],
+                9.0,
+                1
+            )
+            .is_empty()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_chain_is_the_best_of_all(
+            moments in proptest::collection::vec((0i64..2, 0u32..40, 0u32..100), 3..24),
+        ) {
+            let thirds = moments.len() / 3;
+            let of = |n: usize| -> Vec<Step> {
+                let some = &moments[n * thirds..(n + 1) * thirds];
+                let step = |(l, t, w): &(i64, u32, u32)| step(*l, f64::from(*t), f64::from(*w));
+                some.iter().map(step).collect()
+            };
+            let all: Vec<Vec<Step>> = (0..3).map(of).collect();
+            let mut best: Option<f64> = None;
+            for a in &all[0] {
+                for b in &all[1] {
+                    for c in &all[2] {
+                        let follows = |x: &Step, y: &Step| {
+                            x.line == y.line && x.time < y.time && y.time - x.time <= 10.0
+                        };
+                        if follows(a, b) && follows(b, c) {
+                            let worth = a.worth + b.worth + c.worth;
+                            best = Some(best.map_or(worth, |w| w.max(worth)));
+                        }
+                    }
+                }
+            }
+            let found = chains((0..3).map(of).collect(), 10.0, 1);
+            let worth = found.first().map(|c| c.iter().map(|s| s.worth).sum::<f64>());
+            prop_assert_eq!(worth, best);
+        }
+    }
+}
