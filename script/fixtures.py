@@ -25,7 +25,7 @@ def main():
         db = sqlite3.connect(":memory:")
         for migration in migrations[:n]:
             db.executescript(migration.read_text())
-        for table in ("models", "videos", "moments", "vectors", "canaries", "gaps", "faults", "texts"):
+        for table in ("models", "videos", "moments", "vectors", "canaries", "gaps", "faults", "texts", "concepts"):
             columns = [r[1] for r in db.execute(f"PRAGMA table_info({table})")]
             if not columns:
                 continue
