@@ -220,6 +220,9 @@ pub struct Hit {
     pub view: Option<ViewBox>,
     pub camera: Option<String>,
     pub recorded_at: Option<String>,
+    /// The same in milliseconds since 1970 in UTC.
+    #[serde(skip)]
+    pub recorded_ms: Option<i64>,
     pub model: String,
     /// Moments of other videos that show the same and were left out for it.
     #[serde(skip_serializing_if = "is_zero")]

@@ -210,7 +210,8 @@ impl Catalog {
         model: ModelId,
         moment: MomentId,
     ) -> Result<Vec<Embedding>, CatalogError> {
-        let sql = "SELECT vector FROM vectors WHERE moment_id = ?1 AND model_id = ?2";
+        // The plus keeps SQLite from going through all vectors of the model.
+        let sql = "SELECT vector FROM vectors WHERE moment_id = ?1 AND +model_id = ?2 ORDER BY id";
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map([moment.0, model.0], |r| r.get::<_, Vec<u8>>(0))?;
         let mut found = Vec::new();

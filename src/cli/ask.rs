@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::input::picture;
@@ -56,6 +57,11 @@ impl AskArgs {
         }
     }
 
+    /// Only words are looked for.
+    pub(super) fn is_words(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// The question as a model understands it.
     pub(super) fn question(
         &self,
@@ -71,10 +77,10 @@ impl AskArgs {
             Some(sentence) => asker.sentence(sentence)?,
             None => Question::of(Vec::new()),
         };
-        let words = said(&question);
         for text in &self.and {
             question.wanted.push(asker.part(text)?);
         }
+        let words = said(&question);
         for text in &self.not {
             question.unwanted.push(asker.part(text)?);
         }
@@ -128,7 +134,13 @@ impl Asker<'_> {
     /// A sentence that may be composed: `white car + at night:0.5 - parking lot`.
     fn sentence(&self, text: &str) -> Result<Question, Failure> {
         let mut question = Question::of(Vec::new());
-        for (wanted, part) in composed(text) {
+        let parts = composed(text);
+        // A sentence alone keeps its colons: it has nothing to weigh against.
+        if let [(_, sentence)] = parts[..] {
+            question.wanted.push(self.named(sentence)?);
+            return Ok(question);
+        }
+        for (wanted, part) in parts {
             let part = self.part(part)?;
             match wanted {
                 true => question.wanted.push(part),
@@ -140,11 +152,16 @@ impl Asker<'_> {
 
     fn part(&self, text: &str) -> Result<Part, Failure> {
         let (text, weight) = weighted(text, |_| false)?;
-        let part = match text.strip_prefix('@') {
-            Some(name) => self.concept(name)?,
-            None => Part::sentence(text, self.embed(text)?),
-        };
+        let part = self.named(text)?;
         Ok(Part { weight, ..part })
+    }
+
+    /// A sentence, or `@` and the name of a concept.
+    fn named(&self, text: &str) -> Result<Part, Failure> {
+        match text.trim().strip_prefix('@') {
+            Some(name) => self.concept(name),
+            None => Ok(Part::sentence(text.trim(), self.embed(text)?)),
+        }
     }
 
     fn embed(&self, text: &str) -> Result<Embedding, Failure> {
@@ -197,15 +214,7 @@ impl Asker<'_> {
         let Ok(number) = hit.trim_start_matches('#').parse::<usize>() else {
             return self.image(named);
         };
-        let vector = earlier_hit(self.reader, number)?;
-        if vector.dim() != self.embedder.dim() {
-            return Err(
-                Failure::new(format!("hit {number} was found by another model")).hint(format!(
-                    "ask with {} again, then name the hit",
-                    self.embedder.name()
-                )),
-            );
-        }
+        let vector = earlier_hit(self.reader, self.embedder, number)?;
         Ok(Part {
             weight,
             source: Source::Picture,
@@ -214,24 +223,47 @@ impl Asker<'_> {
     }
 }
 
-/// Keeps the vectors by which hits were found, for `--like`.
-pub(super) fn remember(reader: &Reader, found: &[Option<VectorId>]) {
-    let ids: Vec<Option<i64>> = found.iter().map(|v| v.map(|v| v.0)).collect();
-    if let Ok(bytes) = serde_json::to_vec(&ids) {
+/// By which vectors of which model the hits of a query were found.
+#[derive(Serialize, Deserialize)]
+struct LastHits {
+    fingerprint: String,
+    vectors: Vec<Option<i64>>,
+}
+
+/// Keeps the vectors by which hits were found, for `--like`; those of an earlier query go.
+pub(super) fn remember(reader: &Reader, embedder: &dyn Embedder, found: &[Option<VectorId>]) {
+    let last = LastHits {
+        fingerprint: embedder.fingerprint().into(),
+        vectors: found.iter().map(|v| v.map(|v| v.0)).collect(),
+    };
+    if let Ok(bytes) = serde_json::to_vec(&last) {
         reader.keep(LAST_HITS, &bytes);
     }
 }
 
 /// The vector by which a hit of the last query was found.
-pub(super) fn earlier_hit(reader: &Reader, number: usize) -> Result<Embedding, Failure> {
+pub(super) fn earlier_hit(
+    reader: &Reader,
+    embedder: &dyn Embedder,
+    number: usize,
+) -> Result<Embedding, Failure> {
     let kept = reader.kept(LAST_HITS);
-    let ids: Option<Vec<Option<i64>>> = kept.and_then(|b| serde_json::from_slice(&b).ok());
-    let Some(ids) = ids else {
+    let last: Option<LastHits> = kept.and_then(|b| serde_json::from_slice(&b).ok());
+    let Some(last) = last else {
         return Err(
             Failure::new("no hits of an earlier query are kept in this library")
                 .hint("name the moment: --like VIDEO@TIME"),
         );
     };
+    if last.fingerprint != embedder.fingerprint() {
+        return Err(
+            Failure::new(format!("hit {number} was found by another model")).hint(format!(
+                "ask with {} again, then name the hit",
+                embedder.name()
+            )),
+        );
+    }
+    let ids = last.vectors;
     let Some(id) = number.checked_sub(1).and_then(|n| ids.get(n)) else {
         return Err(Failure::new(format!(
             "the last query had {} hits, so there is no hit {number}",
@@ -245,7 +277,7 @@ pub(super) fn earlier_hit(reader: &Reader, number: usize) -> Result<Embedding, F
     };
     vector.ok_or_else(|| {
         Failure::new(format!(
-            "hit {number} has no picture in the library (any more)"
+            "hit {number} was found by its words, or is not in the library any more"
         ))
         .hint("name the moment: --like VIDEO@TIME")
     })
@@ -278,6 +310,12 @@ fn weighted<'a>(text: &'a str, is_name: impl Fn(&str) -> bool) -> Result<(&'a st
     let Some((before, weight)) = text.rsplit_once(':').filter(|_| !is_name(text)) else {
         return Ok(whole);
     };
+    if !weight
+        .trim()
+        .starts_with(|c: char| c.is_ascii_digit() || c == '.' || c == '-')
+    {
+        return Ok(whole);
+    }
     match weight.trim().parse::<f64>() {
         Ok(w) if WEIGHTS.contains(&w) => Ok((before.trim(), w)),
         Ok(w) => Err(Failure::new(format!(

@@ -197,15 +197,16 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure>
         scores.recall_at_10,
         scores.mean_reciprocal_rank
     ))?;
+    let or_none = |auc: Option<f64>| auc.map_or("none".into(), |a| format!("{a:.3}"));
     if let Some(h) = confidence {
         print(&format!(
-            "each query of each file alone, {} present and {} absent: AUC of the best confidence {:.3} (of the best \
-             cosine {:.3}); at level {}: {:.3} of the present keep a hit, {:.2} false hits for each absent, {:.3} of \
+            "each query of each file alone, {} present and {} absent: AUC of the best confidence {} (of the best \
+             cosine {}); at level {}: {:.3} of the present keep a hit, {:.2} false hits for each absent, {:.3} of \
              the absent get any\n",
             h.present,
             h.absent,
-            h.auc,
-            h.auc_of_similarity,
+            or_none(h.auc),
+            or_none(h.auc_of_similarity),
             args.confidence,
             h.kept,
             h.false_hits,

@@ -22,6 +22,10 @@ pub(super) fn run(
     scope: &Scope,
     (show, json): (bool, bool),
 ) -> Result<ExitCode, Failure> {
+    if !asked.unwanted.is_empty() {
+        return Err(Failure::new("feedback says itself what is not wanted")
+            .hint("leave out what follows \" - \" and answer n"));
+    }
     let mut feedback = Feedback::of(reader, embedder, &asked)?;
     let (mut right, mut wrong): (Vec<Hit>, Vec<Hit>) = (Vec::new(), Vec::new());
     let mut told = false;
@@ -102,7 +106,12 @@ fn key() -> Result<Option<char>, Failure> {
     let terminal = console::Term::stderr();
     loop {
         let typed = if std::io::stdin().is_terminal() && terminal.is_term() {
-            Some(terminal.read_char()?)
+            // Raw: Ctrl-C ends the judging, not the program with what was judged.
+            match terminal.read_key_raw()? {
+                console::Key::Char(c) => Some(c),
+                console::Key::CtrlC | console::Key::Escape => return Ok(None),
+                _ => None,
+            }
         } else {
             let mut text = String::new();
             let read = std::io::stdin().lock().read_line(&mut text)?;
@@ -113,7 +122,7 @@ fn key() -> Result<Option<char>, Failure> {
         };
         match typed.map(|c| c.to_ascii_lowercase()) {
             Some(c @ ('y' | 'n' | 's' | 'q')) => return Ok(Some(c)),
-            Some('\u{3}' | '\u{4}' | '\u{1b}') => return Ok(None),
+            Some('\u{3}' | '\u{4}') => return Ok(None),
             _ => note!("{KEYS}"),
         }
     }

@@ -24,7 +24,9 @@ use crate::types::{Hit, timecode};
 ///
 /// Prints the best matching moments: rank, confidence, score, video, time of the best frame, and the
 /// stretch that matches. The confidence says how likely a hit is real; what is less likely than the
-/// level is not listed. Scores rank the hits of one query and say nothing across queries.
+/// level is not listed, unless its file name, camera, a tag, note or subtitle holds all words of the
+/// sentence. A question with a picture has no confidence. Scores rank the hits of one query and say
+/// nothing across queries.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   vsearch query \"a person riding a bicycle\"
@@ -76,7 +78,7 @@ pub(super) struct QueryArgs {
     #[arg(long, value_enum, default_value = "score")]
     sort: Sort,
     /// And then this, within the time of --within; may be said again for longer sequences
-    #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["text", "feedback", "per_video", "diverse", "thumbnails", "show"])]
+    #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["text", "feedback", "per_video", "diverse", "thumbnails", "show", "explain"])]
     then: Vec<String>,
     /// Longest time from one step of a sequence to the next: 60s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -88,7 +90,7 @@ pub(super) struct QueryArgs {
     #[arg(long, requires = "then", conflicts_with = "same_camera")]
     any_camera: bool,
     /// Judge the hits one by one; each answer refines what is looked for
-    #[arg(long, conflicts_with = "text")]
+    #[arg(long, conflicts_with_all = ["text", "not", "per_video", "diverse", "thumbnails", "explain", "all"])]
     feedback: bool,
     /// Look at every vector, however many there are
     #[arg(long)]
@@ -137,6 +139,7 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
     let embedder = embedder.as_ref();
     let question = args.ask.question(&reader, embedder)?;
     let found = if args.feedback {
+        remember(&reader, embedder, &[]);
         let outputs = (args.show, args.json);
         return feedback::run(&reader, embedder, question, &scope, outputs);
     } else if args.then.is_empty() {
@@ -146,11 +149,15 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
     };
 
     let mut videos = reader.videos()?;
-    let undated = videos.iter().filter(|v| scope.lacks_time(v)).count();
+    let clockless = |v: &&VideoRow| match args.any_camera {
+        true => scope.contains(v) && v.recorded_ms.is_none() || scope.lacks_time(v),
+        false => scope.lacks_time(v),
+    };
+    let undated = videos.iter().filter(clockless).count();
     videos.retain(|v| scope.contains(v));
     if !common.quiet {
         note!("{}", searched(&videos, !scope.is_everything()));
-        if scope.is_timed() && undated > 0 {
+        if undated > 0 {
             note!(
                 "left out: {} recorded at an unknown time",
                 count(undated, "video")
@@ -162,6 +169,9 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         Found::Unlikely(reason) => note!("no confident match: {reason}"),
         Found::Nothing if videos.is_empty() => {
             note!("no match: no indexed video lies in the scope asked for");
+        }
+        Found::Nothing if args.ask.is_words() => {
+            note!("no match: no path, camera, tag, note or subtitle in scope holds these words");
         }
         Found::Nothing if !args.then.is_empty() => {
             note!("no match: nothing likely follows one another in this time (--all, --within)");
@@ -202,7 +212,8 @@ fn hits(
 ) -> Result<Found, Failure> {
     let mut answer = query(reader, embedder, question, args.options(), scope)?;
     let found = answer.hits.iter().zip(&answer.parts);
-    remember(reader, &found.map(|(_, p)| p.vector).collect::<Vec<_>>());
+    let vectors: Vec<_> = found.map(|(_, p)| p.vector).collect();
+    remember(reader, embedder, &vectors);
     if args.sort == Sort::Time {
         by_time(&mut answer);
     }
@@ -244,7 +255,7 @@ fn unlikely(answer: &Answer, best: f64) -> String {
         }
         _ => format!(
             "the best guess is {:.0} % likely (--all lists guesses)",
-            100.0 * best
+            (100.0 * best).floor()
         ),
     }
 }
@@ -254,7 +265,7 @@ fn by_time(answer: &mut Answer) {
     let hits = std::mem::take(&mut answer.hits);
     let mut both: Vec<(Hit, Parts)> = hits.into_iter().zip(answer.parts.drain(..)).collect();
     both.sort_by(|(a, _), (b, _)| {
-        let clock = |h: &Hit| (h.recorded_at.clone(), h.video.clone());
+        let clock = |h: &Hit| (h.recorded_ms, h.video.clone());
         clock(a).cmp(&clock(b)).then(a.time.total_cmp(&b.time))
     });
     (answer.hits, answer.parts) = both.into_iter().unzip();
@@ -279,6 +290,7 @@ fn sequences(
     for sentence in &args.then {
         questions.push(args.ask.then(sentence, reader, embedder)?);
     }
+    remember(reader, embedder, &[]);
     let found = query_sequence(
         reader,
         embedder,

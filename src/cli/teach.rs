@@ -28,10 +28,10 @@ pub(super) struct TeachArgs {
     /// What it is called
     name: Option<String>,
     /// Pictures of it: files, VIDEO@TIME, or numbers of hits of the last query
-    #[arg(long, value_name = "EXAMPLE", num_args = 1..)]
+    #[arg(long, value_name = "EXAMPLE", num_args = 1.., requires = "name")]
     positive: Vec<String>,
     /// Pictures of what it is not
-    #[arg(long, value_name = "EXAMPLE", num_args = 1..)]
+    #[arg(long, value_name = "EXAMPLE", num_args = 1.., requires = "name")]
     negative: Vec<String>,
     /// What says it in words, where its name does not
     #[arg(long, value_name = "SENTENCE", requires = "name")]
@@ -46,7 +46,12 @@ pub(super) struct TeachArgs {
 
 pub(super) fn run(common: &Common, args: &TeachArgs) -> Result<ExitCode, Failure> {
     let dir = library(common)?;
-    if let Some(name) = args.name.as_ref().filter(|_| args.forget) {
+    let reader = Reader::open(&dir)?;
+    let name = args
+        .name
+        .as_deref()
+        .map(|n| n.trim_start_matches('@').trim());
+    if let Some(name) = name.filter(|_| args.forget) {
         return match Writer::forget(&dir, name)? {
             true => Ok(ExitCode::SUCCESS),
             false => Err(
@@ -55,7 +60,6 @@ pub(super) fn run(common: &Common, args: &TeachArgs) -> Result<ExitCode, Failure
             ),
         };
     }
-    let reader = Reader::open(&dir)?;
     let own = reader.model_names()?.into_iter().next();
     let embedder = embedder::open(common, args.model.as_deref(), own.as_deref())?;
     let embedder = embedder.as_ref();
@@ -65,14 +69,13 @@ pub(super) fn run(common: &Common, args: &TeachArgs) -> Result<ExitCode, Failure
                 .hint("index some videos first: vsearch index FOLDER"),
         );
     };
-    let Some(name) = &args.name else {
+    let Some(name) = name else {
         for (name, positives, negatives) in reader.concepts(&model)? {
             let (yes, no) = (count(positives, "positive"), count(negatives, "negative"));
             print(&format!("@{name:?}  {yes}, {no}\n"))?;
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let name = name.trim_start_matches('@').trim();
     if name.is_empty() {
         return Err(Failure::new("the name is empty")
             .hint("vsearch teach \"our forklift\" --positive hall.mp4@00:01:30"));
@@ -109,15 +112,7 @@ pub(super) fn run(common: &Common, args: &TeachArgs) -> Result<ExitCode, Failure
 /// The vector of an example.
 fn example(reader: &Reader, embedder: &dyn Embedder, named: &str) -> Result<Embedding, Failure> {
     if let Ok(number) = named.trim_start_matches('#').parse() {
-        let vector = earlier_hit(reader, number)?;
-        return match vector.dim() == embedder.dim() {
-            true => Ok(vector),
-            false => Err(Failure::new(format!(
-                "hit {number} was found by another model than {}",
-                embedder.name()
-            ))
-            .hint("name it as VIDEO@TIME")),
-        };
+        return earlier_hit(reader, embedder, number);
     }
     let vector = embedder.embed_images(&[picture(named)?])?.pop();
     vector.ok_or_else(|| Failure::new(format!("{named}: gave no vector")))

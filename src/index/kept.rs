@@ -1,6 +1,7 @@
 //! Small files that readers leave in the library's folder to save work: derived, and never missed.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 
 use super::Reader;
 
@@ -21,7 +22,11 @@ impl Reader {
         let folder = self.dir.join(FOLDER);
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(&folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+            // As any other file here: others may read it too.
+            let all = std::fs::Permissions::from_mode(0o666);
+            let mut file = tempfile::Builder::new()
+                .permissions(all)
+                .tempfile_in(&folder)?;
             file.write_all(blake3::hash(data).as_bytes())?;
             file.write_all(data)?;
             file.persist(folder.join(name))?;

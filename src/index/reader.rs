@@ -374,18 +374,17 @@ impl Reader {
             let random = self.catalog.random_vectors(model.id, count)?;
             return Ok(random.into_iter().map(|(_, v)| v).collect());
         };
-        let step = (view.count / count.max(1)).max(1);
-        let rows = view
-            .live
-            .iter()
-            .cloned()
-            .flatten()
-            .step_by(step)
-            .take(count);
-        let values = |row| unpacked(vectors.bytes_of(row));
-        Ok(rows
-            .filter_map(|r| Embedding::normalised(values(r)))
-            .collect())
+        let taken = count.min(view.count);
+        let mut places = (0..taken).map(|i| i * view.count / taken).peekable();
+        let (mut rows, mut passed) = (Vec::with_capacity(taken), 0);
+        for run in &view.live {
+            while let Some(place) = places.next_if(|place| *place < passed + run.len()) {
+                rows.push(run.start + place - passed);
+            }
+            passed += run.len();
+        }
+        let values = rows.into_iter().map(|row| unpacked(vectors.bytes_of(row)));
+        Ok(values.filter_map(Embedding::normalised).collect())
     }
 
     /// A vector as it is stored; `None` where it has been removed.
@@ -420,12 +419,15 @@ impl Reader {
         Ok(self.catalog.video(video)?)
     }
 
-    /// How many cameras the videos come from that `keep` holds for; one of an unknown camera is its own.
-    pub fn scenes(&self, keep: impl Fn(VideoId) -> bool) -> Result<usize, IndexError> {
-        let cameras = self.catalog.cameras()?.into_iter();
-        let kept = cameras.filter(|(video, _)| keep(*video));
+    /// From how many cameras the videos come that `keep` holds for, one of an unknown camera being its own; and how
+    /// many they are.
+    pub fn scenes(&self, keep: impl Fn(VideoId) -> bool) -> Result<(usize, usize), IndexError> {
+        let mut cameras = self.catalog.cameras()?;
+        cameras.retain(|(video, _)| keep(*video));
+        let videos = cameras.len();
+        let kept = cameras.into_iter();
         let scenes: HashSet<_> = kept.map(|(video, camera)| camera.ok_or(video)).collect();
-        Ok(scenes.len())
+        Ok((scenes.len(), videos))
     }
 
     /// Every video, by path; without its number of moments.

@@ -38,8 +38,8 @@ pub(super) fn sample(
 /// Judges the hits of one question.
 pub(super) struct Judge {
     way: Way,
-    /// How likely the sentences are about something that can be seen at all.
-    seeable: f64,
+    /// How likely the sentences are about something that can be seen at all; `None` where that cannot be told.
+    seeable: Option<f64>,
 }
 
 enum Way {
@@ -62,7 +62,7 @@ impl Judge {
     ) -> Result<Self, SearchError> {
         let unknown = Self {
             way: Way::Unknown,
-            seeable: 1.0,
+            seeable: None,
         };
         if let [part] = question.wanted.as_slice()
             && let Source::Concept { scale, bias } = part.source
@@ -101,7 +101,7 @@ impl Judge {
             let strangeness = usual.stands_out(nearest(&part.vector, &neutral)) - STRANGE;
             logistic(strangeness / STRANGE_WITHIN)
         });
-        let seeable = seeable.fold(1.0, f64::min);
+        let seeable = seeable.reduce(f64::min);
         Ok(Self { way, seeable })
     }
 
@@ -123,11 +123,11 @@ impl Judge {
                 1.0 / (1.0 + others)
             }
         };
-        Ok(Some(likely * self.seeable))
+        Ok(Some(likely * self.seeable.unwrap_or(1.0)))
     }
 
     /// How likely the sentences are about something that can be seen.
-    pub(super) fn seeable(&self) -> f64 {
+    pub(super) fn seeable(&self) -> Option<f64> {
         self.seeable
     }
 }

@@ -31,24 +31,26 @@ pub(super) fn diversify(moments: Vec<(Merged, Embedding)>, limit: usize) -> Vec<
         true => 1.0 - (best - score(m)) / range,
         false => 1.0,
     };
-    let mut taken: Vec<(Merged, Embedding, usize)> = Vec::new();
+    let mut taken: Vec<(Merged, usize)> = Vec::new();
+    // How similar each is to the nearest of those taken.
+    let mut nearest = vec![0f64; kept.len()];
     while taken.len() < limit && !kept.is_empty() {
-        let worth = |(m, v, _): &(Merged, Embedding, usize)| {
-            let nearest = taken.iter().map(|(_, t, _)| f64::from(t.similarity(v)));
-            let nearest = nearest.fold(0.0, f64::max);
-            RELEVANCE * relevance(m) - (1.0 - RELEVANCE) * nearest
-        };
         // Of equals the first: it scores best.
         let mut next = (0, f64::NEG_INFINITY);
-        for (i, moment) in kept.iter().enumerate() {
-            let worth = worth(moment);
+        for (i, ((moment, ..), nearest)) in kept.iter().zip(&nearest).enumerate() {
+            let worth = RELEVANCE * relevance(moment) - (1.0 - RELEVANCE) * nearest;
             if worth > next.1 {
                 next = (i, worth);
             }
         }
-        taken.push(kept.remove(next.0));
+        let (moment, vector, alike) = kept.remove(next.0);
+        nearest.remove(next.0);
+        for ((_, other, _), nearest) in kept.iter().zip(&mut nearest) {
+            *nearest = nearest.max(f64::from(other.similarity(&vector)));
+        }
+        taken.push((moment, alike));
     }
-    taken.into_iter().map(|(m, _, alike)| (m, alike)).collect()
+    taken
 }
 
 #[cfg(test)]

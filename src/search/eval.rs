@@ -105,9 +105,9 @@ pub struct Honesty {
     pub present: usize,
     pub absent: usize,
     /// How likely a present query's best confidence is greater than an absent one's (ROC AUC; Hanley &
-    /// McNeil 1982), and the same of its similarity.
-    pub auc: f64,
-    pub auc_of_similarity: f64,
+    /// McNeil 1982), and the same of its similarity; `None` where there are no queries of one kind.
+    pub auc: Option<f64>,
+    pub auc_of_similarity: Option<f64>,
     /// Share of present queries with a hit at the level.
     pub kept: f64,
     /// Hits at the level for each absent query, and the share of these that get any.
@@ -121,14 +121,16 @@ pub fn honesty(present: &[Pair], absent: &[Pair]) -> Option<Honesty> {
         let sum: f64 = pairs.iter().map(f).sum();
         (sum / pairs.len().max(1) as f64 * 1e4).round() / 1e4
     };
+    let both = !present.is_empty() && !absent.is_empty();
     let auc = |of: &dyn Fn(&Pair) -> f64| {
-        share(present, &|p| {
+        let beaten = |p: &Pair| {
             share(absent, &|a| match of(p).total_cmp(&of(a)) {
                 std::cmp::Ordering::Greater => 1.0,
                 std::cmp::Ordering::Equal => 0.5,
                 std::cmp::Ordering::Less => 0.0,
             })
-        })
+        };
+        both.then(|| share(present, &beaten))
     };
     let any = |p: &Pair| f64::from(u8::from(p.hits > 0));
     (!present.is_empty() || !absent.is_empty()).then(|| Honesty {
@@ -169,7 +171,8 @@ mod tests {
         let present = [pair(0.9, 0.2, 2), pair(0.3, 0.3, 0)];
         let absent = [pair(0.1, 0.1, 0), pair(0.5, 0.3, 1)];
         let h = honesty(&present, &absent).unwrap();
-        assert_eq!((h.auc, h.auc_of_similarity), (0.75, 0.625));
+        assert_eq!((h.auc, h.auc_of_similarity), (Some(0.75), Some(0.625)));
+        assert_eq!(honesty(&[], &absent).unwrap().auc, None);
         assert_eq!((h.kept, h.false_hits, h.fooled), (0.5, 0.5, 0.5));
         assert_eq!(honesty(&[], &[]), None);
     }
@@ -190,6 +193,7 @@ mod tests {
             view: None,
             camera: None,
             recorded_at: None,
+            recorded_ms: None,
             model: "m".into(),
             alike: 0,
         };

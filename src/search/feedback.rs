@@ -1,14 +1,14 @@
 //! A question refined by what its asker says of hits: Rocchio's formula (Rocchio 1971) while answers are of one
 //! kind, then a head learnt from them.
 
-use std::collections::HashSet;
+use std::path::PathBuf;
 
 use super::concept::{Lesson, learn};
 use super::question::{Part, Question, Source};
 use super::{Options, Scope, Search, SearchError, query};
 use crate::embed::{EmbedError, Embedder};
 use crate::index::Reader;
-use crate::types::{Embedding, Hit, MomentId};
+use crate::types::{Embedding, Hit};
 
 /// Rocchio's weights of what was liked and disliked, beside 1 for the question.
 const LIKED: f32 = 0.75;
@@ -23,7 +23,8 @@ pub struct Feedback {
     asked: Embedding,
     liked: Vec<Embedding>,
     disliked: Vec<Embedding>,
-    answered: HashSet<MomentId>,
+    /// Stretches of videos, in seconds.
+    answered: Vec<(PathBuf, f64, f64)>,
     disliked_in_a_row: usize,
 }
 
@@ -52,7 +53,7 @@ impl Feedback {
             asked: asked.ok_or(EmbedError::NoDirection)?,
             liked: Vec::new(),
             disliked: Vec::new(),
-            answered: HashSet::new(),
+            answered: Vec::new(),
             disliked_in_a_row: 0,
         })
     }
@@ -99,7 +100,14 @@ impl Feedback {
         let looked_at = LOOKED_AHEAD + self.answered.len();
         let answer = query(reader, embedder, &question, Options::all(looked_at), scope)?;
         let mut left = answer.hits;
-        left.retain(|hit| !self.answered.contains(&hit.moment));
+        // Another frame of a stretch that was judged may be the best of it now.
+        let judged = |hit: &Hit| {
+            let inside = |(video, from, to): &(PathBuf, f64, f64)| {
+                *video == hit.video && (*from..=*to).contains(&hit.time)
+            };
+            self.answered.iter().any(inside)
+        };
+        left.retain(|hit| !judged(hit));
         let unseen = left.iter().map(|hit| hit.confidence).sum::<Option<f64>>();
         if left.is_empty() {
             return Ok(None);
@@ -119,7 +127,7 @@ impl Feedback {
         hit: &Hit,
         liked: Option<bool>,
     ) -> Result<(), SearchError> {
-        self.answered.insert(hit.moment);
+        self.answered.push((hit.video.clone(), hit.start, hit.end));
         let Some((model, liked)) = reader.model(embedder.fingerprint())?.zip(liked) else {
             return Ok(());
         };

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::index::MomentRow;
 use crate::types::{VectorId, VideoId};
 
-/// A neighbour scoring at least this share of the best of its stretch belongs to it.
+/// A neighbour scoring at least this share of the best of its stretch belongs to it (below zero: no more than so
+/// much less).
 const CONTINUITY: f64 = 0.8;
 
 /// Seconds between the end of one moment and the start of the next that still touch.
@@ -18,8 +19,9 @@ pub(super) struct Candidate {
     pub(super) score: f64,
     /// The best of its views, and its cosine; `None` where only words were looked for.
     pub(super) nearest: Option<(VectorId, f64)>,
-    /// The cosines of its nearest view with each thing that is not wanted, and what they took off.
-    pub(super) unwanted: Vec<f64>,
+    /// The greatest cosine of any view with each thing that is not wanted and which view that is, and what they
+    /// took off.
+    pub(super) unwanted: Vec<(f64, usize)>,
     pub(super) penalty: f64,
     /// What words added to the score, and the passage that holds them.
     pub(super) words: Option<(f64, String)>,
@@ -44,6 +46,12 @@ pub(super) fn merge(candidates: Vec<Candidate>) -> Vec<Merged> {
     for frames in by_video.values_mut() {
         frames.sort_by_key(|&i| candidates[i].row.start);
     }
+    let mut places = vec![0; candidates.len()];
+    for frames in by_video.values() {
+        for (place, &i) in frames.iter().enumerate() {
+            places[i] = place;
+        }
+    }
     let mut used = vec![false; candidates.len()];
     let mut out = Vec::new();
     for (i, best) in candidates.iter().enumerate() {
@@ -52,11 +60,11 @@ pub(super) fn merge(candidates: Vec<Candidate>) -> Vec<Merged> {
         }
         used[i] = true;
         let frames = &by_video[&best.row.video];
-        let at = frames.iter().position(|&j| j == i).unwrap_or(0);
+        let at = places[i];
         let mut start = best.row.start.seconds();
         let mut end = best.row.end.seconds();
-        let belongs =
-            |used: &[bool], j: usize| !used[j] && candidates[j].score >= CONTINUITY * best.score;
+        let least = best.score - (1.0 - CONTINUITY) * best.score.abs();
+        let belongs = |used: &[bool], j: usize| !used[j] && candidates[j].score >= least;
         for &j in &frames[at + 1..] {
             let row = &candidates[j].row;
             if !belongs(&used, j) || row.start.seconds() - end > TOUCHING {
@@ -138,6 +146,16 @@ pub(super) mod tests {
                 (1, 20.0, 20.0, 22.0)
             ]
         );
+    }
+
+    #[test]
+    fn below_zero_neighbours_belong_as_well() {
+        let c = vec![
+            candidate(1, 2, -0.5),
+            candidate(1, 0, -0.5),
+            candidate(1, 4, -0.9),
+        ];
+        assert_eq!(stretches(c), [(1, 0.0, 2.0, 4.0), (1, 4.0, 4.0, 6.0)]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::embed::{EmbedError, Embedder};
 use crate::index::{
     Filter, IndexError, Match, Method, ModelRow, Neighbour, Reader, VideoRef, holds_all,
 };
-use crate::types::{Embedding, Hit, MomentId, VectorId, timecode};
+use crate::types::{Embedding, Hit, MomentId, VectorId, VideoId, timecode};
 
 pub use self::concept::{Lesson, learn};
 use self::confidence::Judge;
@@ -38,10 +38,12 @@ const CANDIDATES_PER_HIT: usize = 40;
 const MIN_CANDIDATES: usize = 400;
 /// Looked at in the first place, however many hits are asked for.
 const MAX_CANDIDATES: usize = 2000;
-/// Passages of words looked at.
+/// Never more than this: whoever asks for so much has a scope to narrow.
+const CANDIDATES_AT_MOST: usize = 100_000;
+/// Passages of words looked at, at least.
 const WORDS_LOOKED_AT: usize = 200;
 /// What is not wanted counts where it stands out by more standard deviations than this
-/// (docs/decisions/0013-what-is-not-wanted.md).
+/// (docs/decisions/0013-questions-of-several-parts.md).
 const UNWANTED_FROM: f64 = 2.0;
 /// Moments among which differing ones are looked for.
 const DIVERSE_AMONG: usize = 100;
@@ -145,24 +147,29 @@ pub fn query(
         return nothing_to_search(reader, embedder);
     };
     let enough = match options.diverse {
-        true => DIVERSE_AMONG.max(options.limit),
+        true => DIVERSE_AMONG.max(2 * options.limit),
         false => options.limit,
     };
     let ranked = search.ranked(question, enough, options.per_video)?;
     let mut answer = Answer::of(&ranked);
     let mut chosen = Vec::new();
+    let mut of_video: HashMap<VideoId, usize> = HashMap::new();
     for moment in ranked.moments {
         let confidence = search.confidence(&ranked.judges, &moment)?;
         let named = moment.best.words.as_ref().is_some_and(|(_, passage)| {
             question
                 .words()
-                .is_some_and(|words| holds_all(passage, words))
+                .is_some_and(|words| holds_all(own_words(passage), words))
         });
         if confidence.is_some_and(|c| c < options.level) && !named {
             answer.left_out += 1;
             let best = answer.best_left_out.into_iter().chain(confidence);
             answer.best_left_out = best.reduce(f64::max);
-        } else if chosen.len() < enough {
+            continue;
+        }
+        let count = of_video.entry(moment.best.row.video).or_default();
+        *count += 1;
+        if options.per_video.is_none_or(|most| *count <= most) && chosen.len() < enough {
             chosen.push((moment, confidence));
         }
     }
@@ -235,6 +242,13 @@ impl<'a> Search<'a> {
         }))
     }
 
+    /// Cameras and videos in scope.
+    fn scenes(&self) -> Result<(usize, usize), SearchError> {
+        let filter = self.filter.as_ref();
+        let inside = |video| filter.is_none_or(|f| f.videos.contains(&video));
+        Ok(self.reader.scenes(inside)?)
+    }
+
     fn sample(&self) -> Result<Vec<Embedding>, SearchError> {
         confidence::sample(self.reader, self.embedder, &self.model)
     }
@@ -247,9 +261,11 @@ impl<'a> Search<'a> {
         per_video: Option<usize>,
     ) -> Result<Ranked, SearchError> {
         let filter = self.filter.as_ref();
+        let (scenes, videos) = self.scenes()?;
+        let enough = per_video.map_or(enough, |most| enough.min(most.saturating_mul(videos)));
         let matches = question
             .words()
-            .map_or(Ok(Vec::new()), |words| self.matching(words));
+            .map_or(Ok(Vec::new()), |words| self.matching(words, enough));
         // Beside pictures, a damaged index of words costs what words would have added.
         let (matches, without_words) = match matches {
             Ok(matches) => (matches, None),
@@ -290,22 +306,26 @@ impl<'a> Search<'a> {
                 words::fuse(&mut near, &matches, question.words_weight);
             }
             self.penalise(&mut near, question, &spread, &sample)?;
-            let mut moments = merge(near);
-            if let Some(most) = per_video {
-                keep_per_video(&mut moments, most);
-            }
-            if all || moments.len() >= enough {
+            let moments = merge(near);
+            // What lies beyond has this similarity at most, and nothing to be taken off it.
+            let beyond = found
+                .neighbours
+                .last()
+                .map_or(-1.0, |n| f64::from(n.similarity));
+            let sure = moments.iter().filter(|m| m.best.score >= beyond);
+            let found_enough = match question.unwanted.is_empty() {
+                true => listed(&moments, per_video) >= enough,
+                false => sure.count() >= enough,
+            };
+            if all || found_enough || wanted >= CANDIDATES_AT_MOST {
                 break (moments, found.method, found.among);
             }
-            wanted *= 4;
+            wanted = (4 * wanted).min(CANDIDATES_AT_MOST);
         };
         let judge = |part: &Part| {
             let alone = Question::of(vec![part.clone()]);
             Judge::of(self.reader, self.embedder, &alone, &part.vector, 1)
         };
-        let scenes = self
-            .reader
-            .scenes(|video| filter.is_none_or(|f| f.videos.contains(&video)))?;
         let judges = Judges {
             wanted: Judge::of(self.reader, self.embedder, question, &vector, scenes)?,
             unwanted: question
@@ -325,11 +345,12 @@ impl<'a> Search<'a> {
     }
 
     /// Passages that hold words of the question, of videos in scope.
-    fn matching(&self, words: &str) -> Result<Vec<Match>, IndexError> {
+    fn matching(&self, words: &str, enough: usize) -> Result<Vec<Match>, IndexError> {
         let filter = self.filter.as_ref();
-        self.reader.words(words, WORDS_LOOKED_AT, |video| {
-            filter.is_none_or(|f| f.videos.contains(&video))
-        })
+        self.reader
+            .words(words, WORDS_LOOKED_AT.max(enough), |video| {
+                filter.is_none_or(|f| f.videos.contains(&video))
+            })
     }
 
     /// The moments of vectors, best first, each by the best of its views.
@@ -375,9 +396,10 @@ impl<'a> Search<'a> {
             let views = self.reader.vectors_of(&self.model, candidate.row.moment)?;
             for (part, spread) in &spreads {
                 let cosines = views.iter().map(|v| f64::from(part.vector.similarity(v)));
-                let cosine = cosines.fold(-1.0, f64::max);
+                let nearest = cosines.zip(0..).max_by(|(a, _), (b, _)| a.total_cmp(b));
+                let (cosine, view) = nearest.unwrap_or((-1.0, 0));
                 let beyond = (spread.stands_out(cosine) - UNWANTED_FROM).max(0.0);
-                candidate.unwanted.push(cosine);
+                candidate.unwanted.push((cosine, view));
                 candidate.penalty += part.weight * of_question.deviation * beyond;
             }
             candidate.score -= candidate.penalty;
@@ -399,7 +421,13 @@ impl<'a> Search<'a> {
         let Some(mut likely) = judges.wanted.confidence(similarity, picture)? else {
             return Ok(None);
         };
-        for (judge, cosine) in judges.unwanted.iter().zip(&moment.best.unwanted) {
+        for (judge, (cosine, view)) in judges.unwanted.iter().zip(&moment.best.unwanted) {
+            let picture = || {
+                let views = self
+                    .reader
+                    .vectors_of(&self.model, moment.best.row.moment)?;
+                Ok(views.into_iter().nth(*view))
+            };
             likely *= 1.0 - judge.confidence(*cosine, picture)?.unwrap_or(0.0);
         }
         Ok(Some(likely))
@@ -407,7 +435,7 @@ impl<'a> Search<'a> {
 
     /// What a candidate's score is made of.
     fn parts(&self, candidate: &Candidate, spread: Option<Spread>) -> Result<Parts, SearchError> {
-        let unwanted = candidate.unwanted.iter().map(|u| rounded(*u, 4));
+        let unwanted = candidate.unwanted.iter().map(|(u, _)| rounded(*u, 4));
         let penalised = !candidate.unwanted.is_empty();
         let (vector, similarity) = candidate.nearest.unzip();
         let stands_out = spread.zip(similarity).map(|(s, c)| s.stands_out(c));
@@ -468,18 +496,30 @@ impl Answer {
             without_words: ranked.without_words.clone(),
             left_out: 0,
             best_left_out: None,
-            seeable: ranked.judges.as_ref().map(|j| j.wanted.seeable()),
+            seeable: ranked.judges.as_ref().and_then(|j| j.wanted.seeable()),
         }
     }
 }
 
-fn keep_per_video(moments: &mut Vec<Merged>, most: usize) {
-    let mut counts = HashMap::new();
-    moments.retain(|m| {
-        let count: &mut usize = counts.entry(m.best.row.video).or_default();
-        *count += 1;
-        *count <= most
-    });
+/// How many of the moments can be listed.
+fn listed(moments: &[Merged], per_video: Option<usize>) -> usize {
+    let Some(most) = per_video else {
+        return moments.len();
+    };
+    let mut counts: HashMap<VideoId, usize> = HashMap::new();
+    for moment in moments {
+        *counts.entry(moment.best.row.video).or_default() += 1;
+    }
+    counts.into_values().map(|n| n.min(most)).sum()
+}
+
+/// Of a passage that begins with a path only the file's name: every file below a folder bears the folder's.
+fn own_words(passage: &str) -> &str {
+    let path = passage.lines().next().unwrap_or_default();
+    match path.strip_prefix('/').and_then(|p| p.rfind('/')) {
+        Some(slash) => &passage[slash + 2..],
+        None => passage,
+    }
 }
 
 /// A moment as a hit, its rank and confidence yet to be told.
@@ -502,6 +542,7 @@ fn shown(moment: &Merged, video: &VideoRef, embedder: &dyn Embedder, scope: &Sco
         view: moment.best.row.view,
         camera: video.camera.clone(),
         recorded_at: recorded.and_then(|ms| scope.shown(ms)),
+        recorded_ms: recorded,
         model: embedder.name().into(),
         alike: 0,
     }

@@ -83,7 +83,7 @@ impl Search<'_> {
             return Ok(Vec::new());
         };
         let mut steps = Vec::new();
-        for moment in &ranked.moments {
+        for moment in ranked.moments.iter().take(AMONG) {
             let confidence = self.confidence(&ranked.judges, moment)?;
             if confidence.is_some_and(|c| c < level) {
                 continue;
@@ -103,9 +103,12 @@ impl Search<'_> {
             };
             let mut hit = shown(moment, &video, self.embedder, scope);
             (hit.rank, hit.confidence) = (steps.len() + 1, confidence.map(|c| rounded(c, 3)));
+            let (before, after) = (time - hit.start, hit.end - time);
             steps.extend(place.map(|(line, time)| Step {
                 line,
                 time,
+                start: time - before,
+                end: time + after,
                 worth: spread.stands_out(moment.best.score),
                 hit,
             }));
@@ -119,15 +122,17 @@ impl Search<'_> {
 struct Step {
     /// Moments follow one another only where this is the same.
     line: String,
-    /// Seconds.
+    /// Of its best frame, and of the stretch around it, in seconds.
     time: f64,
+    start: f64,
+    end: f64,
     /// How well it answers its step; comparable between steps.
     worth: f64,
     hit: Hit,
 }
 
-/// Chains of one moment for each step, each within `within` seconds after the one before; best first, by the
-/// sum of what their moments are worth. No moment is in two of them.
+/// Chains of one moment for each step. The best frame of each comes after that of the one before, and its stretch begins
+/// within `within` seconds after the end of that one's. Best first, by the sum of what their moments are worth. No moment is in two of them.
 fn chains(steps: Vec<Vec<Step>>, within: f64, limit: usize) -> Vec<Vec<Step>> {
     let some = |moments: Vec<Step>| moments.into_iter().map(Some).collect();
     let mut steps: Vec<Vec<Option<Step>>> = steps.into_iter().map(some).collect();
@@ -159,26 +164,23 @@ fn best(steps: &[Vec<Option<Step>>], within: f64) -> Option<Vec<usize>> {
     type Ends = Vec<Option<(f64, usize)>>;
     let mut ends: Vec<Ends> = Vec::new();
     for (n, moments) in steps.iter().enumerate() {
-        let mut lines: HashMap<&str, Vec<(f64, f64, usize)>> = HashMap::new();
+        let mut lines: HashMap<&str, Vec<(&Step, f64, usize)>> = HashMap::new();
         if let Some(last) = ends.last() {
             for (i, (end, step)) in last.iter().zip(&steps[n - 1]).enumerate() {
                 if let (Some((worth, _)), Some(step)) = (end, step) {
                     let line = lines.entry(&step.line).or_default();
-                    line.push((step.time, *worth, i));
+                    line.push((step, *worth, i));
                 }
             }
-        }
-        for line in lines.values_mut() {
-            line.sort_by(|a, b| a.0.total_cmp(&b.0));
         }
         let of = |step: &Step| {
             if n == 0 {
                 return Some((step.worth, 0));
             }
             let line = lines.get(step.line.as_str())?;
-            let from = line.partition_point(|(time, ..)| *time < step.time - within);
-            let to = line.partition_point(|(time, ..)| *time < step.time);
-            let before = line.get(from..to)?.iter();
+            let before = line.iter().filter(|(before, ..)| {
+                before.time < step.time && step.start - before.end <= within
+            });
             let (_, worth, i) = before.max_by(|a, b| a.1.total_cmp(&b.1))?;
             Some((worth + step.worth, *i))
         };
@@ -219,6 +221,7 @@ mod tests {
             view: None,
             camera: None,
             recorded_at: None,
+            recorded_ms: None,
             model: "m".into(),
             alike: 0,
         };
@@ -226,6 +229,8 @@ mod tests {
         Step {
             line,
             time,
+            start: time,
+            end: time,
             worth,
             hit,
         }

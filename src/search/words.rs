@@ -24,6 +24,7 @@ pub(super) fn alone(
         holds.is_none_or(|holds| holds(row.video, row.start.seconds(), row.end.seconds()))
     };
     let mut found: Vec<Merged> = Vec::new();
+    let mut seen = HashSet::new();
     for matched in matches {
         if found.len() == limit {
             break;
@@ -39,6 +40,10 @@ pub(super) fn alone(
         let Some(mut row) = rows.into_iter().find(inside) else {
             continue;
         };
+        // A path and a note may be about the same moment.
+        if !seen.insert((row.moment, passage.span.is_some())) {
+            continue;
+        }
         let score = f64::from(matched.score);
         let whole = (row.start.seconds(), row.end.seconds());
         let (start, end) = passage.span.unwrap_or(whole);

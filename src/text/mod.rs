@@ -3,6 +3,7 @@
 
 mod words;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,6 @@ use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer};
 use tantivy::{Index, TantivyDocument, Term};
 
 use self::words::Words;
-pub use self::words::holds_all;
 use crate::types::VideoId;
 
 const TOKENIZER: &str = "words";
@@ -100,6 +100,20 @@ fn analyzer() -> TextAnalyzer {
     TextAnalyzer::builder(Words)
         .filter(AsciiFoldingFilter)
         .build()
+}
+
+/// Whether a text holds all words of another, which has some.
+pub fn holds_all(text: &str, wanted: &str) -> bool {
+    let words = |text: &str| {
+        let (mut analyzer, mut words) = (analyzer(), HashSet::new());
+        let mut stream = analyzer.token_stream(text);
+        stream.process(&mut |token| {
+            words.insert(token.text.clone());
+        });
+        words
+    };
+    let wanted = words(wanted);
+    !wanted.is_empty() && wanted.is_subset(&words(text))
 }
 
 impl Text {
@@ -294,6 +308,14 @@ mod tests {
             span,
             text: text.into(),
         }
+    }
+
+    #[test]
+    fn all_words_must_be_there() {
+        assert!(holds_all("/srv/north_gate-3.mp4", "Gate 3"));
+        assert!(holds_all("Café entrance", "cafe"));
+        assert!(!holds_all("/srv/gate.mp4", "gate 3"));
+        assert!(!holds_all("/srv/gate.mp4", " - "));
     }
 
     fn found(text: &Text, query: &str) -> Vec<i64> {

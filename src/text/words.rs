@@ -69,14 +69,6 @@ fn kind(c: char) -> Option<Kind> {
     }
 }
 
-/// Whether a text holds all words of another, which has some.
-pub fn holds_all(text: &str, wanted: &str) -> bool {
-    let has = words(text);
-    let wanted = words(wanted);
-    let there = |w: &Token| has.iter().any(|h| h.text == w.text);
-    !wanted.is_empty() && wanted.iter().all(there)
-}
-
 /// `gate3_north` is gate, 3, north: names of files glue words together.
 fn words(text: &str) -> VecDeque<Token> {
     let mut tokens = VecDeque::new();
@@ -137,13 +129,6 @@ mod tests {
         assert_eq!(of("门"), ["门"]);
         assert_eq!(of("Straße Ørsted"), ["straße", "ørsted"]);
         assert!(of(" -_- ").is_empty());
-    }
-
-    #[test]
-    fn all_words_must_be_there() {
-        assert!(holds_all("/srv/north_gate-3.mp4", "Gate 3"));
-        assert!(!holds_all("/srv/gate.mp4", "gate 3"));
-        assert!(!holds_all("/srv/gate.mp4", " - "));
     }
 
     proptest! {

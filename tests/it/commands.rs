@@ -247,6 +247,22 @@ fn eval_counts_what_is_found() {
         (&summary["queries"], &summary["recall_at_1"]),
         (&2.into(), &0.5.into())
     );
+    // Both queries are listed for the only file; what is nowhere is asked of all.
+    std::fs::write(v.dir.path().join("nowhere.txt"), "12345 67890\n\nqqqq\n").unwrap();
+    let args = ["--pairs", "--absent", "nowhere.txt"];
+    let eval = ["eval", "truth.json", "--videos", "footage", "--json"];
+    let lines = v.json(&[&eval[..], &args].concat());
+    assert_eq!(lines.len(), 2 + 2 + 2 + 1);
+    assert!(lines[2]["present"] == true && lines[4]["asked_of"].is_null());
+    let summary = &lines[6]["summary"];
+    assert_eq!(
+        (
+            &summary["confidence"]["present"],
+            &summary["absent"]["absent"]
+        ),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(summary["absent"]["fooled"], 0.0);
     // Measuring leaves the user's library alone.
     assert!(!v.dir.path().join("library").exists());
 }
