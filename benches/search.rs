@@ -580,7 +580,8 @@ fn questions(dir: &Path) {
             .neighbours(&row, &vector, 10, None)
             .expect("an answer");
     };
-    let asked: [(&str, &dyn Fn(&str)); 5] = [
+    type Ask<'a> = &'a dyn Fn(&str);
+    let asked: [(&str, Ask); 5] = [
         ("sentence and bare search", &bare),
         ("plain question", &plain),
         ("composed of two, one not wanted", &composed),

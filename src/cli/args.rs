@@ -59,7 +59,7 @@ pub(super) struct Common {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     Index(IndexArgs),
-    Query(QueryArgs),
+    Query(Box<QueryArgs>),
     Watch(WatchArgs),
     Status(StatusArgs),
     Verify(VerifyArgs),

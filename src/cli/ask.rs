@@ -305,7 +305,7 @@ fn composed(text: &str) -> Vec<(bool, &str)> {
 }
 
 /// `text:WEIGHT`, unless the whole is a name of its own.
-fn weighted<'a>(text: &'a str, is_name: impl Fn(&str) -> bool) -> Result<(&'a str, f64), Failure> {
+fn weighted(text: &str, is_name: impl Fn(&str) -> bool) -> Result<(&str, f64), Failure> {
     let whole = (text.trim(), 1.0);
     let Some((before, weight)) = text.rsplit_once(':').filter(|_| !is_name(text)) else {
         return Ok(whole);
