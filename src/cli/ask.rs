@@ -57,6 +57,11 @@ impl AskArgs {
         }
     }
 
+    /// The set of phrasings that are averaged, where there is one.
+    pub(super) fn templates(&self) -> Option<&str> {
+        Some(self.templates.as_str()).filter(|t| *t != "none")
+    }
+
     /// Only words are looked for.
     pub(super) fn is_words(&self) -> bool {
         self.text.is_some()

@@ -80,7 +80,7 @@ pub(super) struct QueryArgs {
     /// And then this, within the time of --within; may be said again for longer sequences
     #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["text", "feedback", "per_video", "diverse", "thumbnails", "show", "explain"])]
     then: Vec<String>,
-    /// Longest time from one step of a sequence to the next: 60s, 5m, 1h
+    /// Longest time from the end of one step of a sequence to the start of the next: 60s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     within: Option<f64>,
     /// Steps of a sequence by the wall clock, before the same camera [default: in the same video]
@@ -230,6 +230,14 @@ fn hits(
     }
     if args.explain {
         note!("{}", how(&answer, question, args.options().level));
+        if let Some(templates) = args.ask.templates() {
+            note!("templates {templates}: each sentence is the mean of its phrasings");
+        }
+        if !scope.is_everything() {
+            let videos = reader.videos()?;
+            let inside = videos.iter().filter(|v| scope.contains(v)).count();
+            note!("filters leave {inside} of {}", count(videos.len(), "video"));
+        }
     }
     if let Some(folder) = &args.thumbnails {
         let written = pictures::write(reader, folder, &answer.hits)?;

@@ -62,6 +62,15 @@ impl Views {
         }
     }
 
+    /// How many views a 16:9 frame has.
+    pub fn usual(self) -> usize {
+        match self {
+            Self::Center | Self::Fit => 1,
+            Self::Cover => 2,
+            Self::Tiles => 10,
+        }
+    }
+
     /// The views of a frame, one at least.
     pub fn of(self, frame: Pixels, embedder: &dyn Embedder) -> Vec<View> {
         let (width, height) = (frame.width(), frame.height());
@@ -146,7 +155,9 @@ mod tests {
             grid(1920, 1080, 1080),
             [[0, 0, 1080, 1080], [840, 0, 1080, 1080]]
         );
-        assert_eq!(grid(1920, 1080, 540).len(), 8);
+        assert_eq!(Views::Cover.usual(), grid(1920, 1080, 1080).len());
+        let tiles = grid(1920, 1080, 540).len();
+        assert_eq!((tiles, Views::Tiles.usual()), (8, 2 + tiles));
         assert_eq!(grid(100, 100, 100), [[0, 0, 100, 100]]);
     }
 

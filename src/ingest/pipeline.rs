@@ -13,7 +13,7 @@ use super::commit::{Committer, Message, ReadEnd, Unread};
 use super::fold::{Folder, Moment};
 use super::plan::Video;
 use super::{Event, IngestError, Job, Summary, self_test};
-use crate::embed::{EmbedError, Embedder, Views};
+use crate::embed::{EmbedError, Embedder, Views, Workers};
 use crate::index::Writer;
 use crate::media::{Ending, MediaError, ReadReport, Span, VideoInfo, Worker};
 use crate::types::{Pixels, ViewVectors};
@@ -75,7 +75,7 @@ pub(super) fn run(
         for n in 0..workers.count {
             let (moments, to_committer) = (moments.clone(), to_committer.clone());
             let work = move || {
-                embed_all(embedder, workers.threads, job, &moments, &to_committer);
+                embed_all(embedder, workers, job, &moments, &to_committer);
             };
             spawn(scope, format!("embed-{n}"), work)?;
         }
@@ -181,19 +181,24 @@ fn unread(error: &MediaError, video: &Video) -> Unread {
     }
 }
 
-/// Embeds moments until none are left.
+/// Embeds moments until none are left: as many at once as give a batch of views, but no more than this worker's share
+/// of what waits, so that the last of them end together.
 fn embed_all<'v>(
     embedder: &dyn Embedder,
-    threads: usize,
+    workers: Workers,
     job: &Job,
     moments: &Receiver<Task<'v>>,
     to_committer: &Sender<Message<'v>>,
 ) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(workers.threads)
+        .build();
+    let batch_size = (embedder.batch_size() / job.views.usual()).max(1);
     let work = || {
         while let Ok(first) = moments.recv() {
             let mut batch = vec![first];
-            batch.extend(moments.try_iter().take(embedder.batch_size() - 1));
+            let share = moments.len() / workers.count.max(1);
+            batch.extend(moments.try_iter().take(share.min(batch_size - 1)));
             for message in embed(embedder, job, batch) {
                 if to_committer.send(message).is_err() {
                     return;

@@ -81,7 +81,7 @@ impl Judge {
             let Some(scale) = embedder.logit_scale() else {
                 return Ok(unknown);
             };
-            let mut neutral = neutral_vectors(reader, embedder)?;
+            let mut neutral = Neutral::of(reader, embedder)?.vectors;
             neutral.retain(|n| n.similarity(vector) < SAME);
             let scale = f64::from(scale);
             let way = Way::Share { scale, neutral };
@@ -95,10 +95,10 @@ impl Judge {
                 - slope * spread.mean
                 - CROWD * (scenes.max(1) as f64).ln(),
         };
-        let neutral = neutral_vectors(reader, embedder)?;
-        let usual = usual_nearness(&neutral);
+        let neutral = Neutral::of(reader, embedder)?;
         let seeable = question.wanted.iter().map(|part| {
-            let strangeness = usual.stands_out(nearest(&part.vector, &neutral)) - STRANGE;
+            let nearest = nearest(&part.vector, &neutral.vectors);
+            let strangeness = neutral.usual.stands_out(nearest) - STRANGE;
             logistic(strangeness / STRANGE_WITHIN)
         });
         let seeable = seeable.reduce(f64::min);
@@ -142,30 +142,51 @@ fn nearest(vector: &Embedding, others: &[Embedding]) -> f64 {
     cosines.fold(-1.0, f64::max)
 }
 
-/// How near neutral sentences are to the nearest other one.
-fn usual_nearness(neutral: &[Embedding]) -> Spread {
-    let nearness = neutral.iter().enumerate().map(|(i, n)| {
-        let before = nearest(n, &neutral[..i]);
-        before.max(nearest(n, &neutral[i + 1..]))
-    });
-    Spread::of_values(nearness)
+/// The neutral sentences of a model.
+struct Neutral {
+    vectors: Vec<Embedding>,
+    /// How near they are to the nearest other one.
+    usual: Spread,
 }
 
-/// The vectors of neutral sentences, made when they are first needed and kept in the library.
-fn neutral_vectors(
-    reader: &Reader,
-    embedder: &dyn Embedder,
-) -> Result<Vec<Embedding>, SearchError> {
-    let name = format!("neutral-{}-{}", neutral_digest(), embedder.fingerprint());
-    if let Some(bytes) = reader.kept(&name) {
+impl Neutral {
+    /// Made when they are first needed, and kept in the library.
+    fn of(reader: &Reader, embedder: &dyn Embedder) -> Result<Self, SearchError> {
+        let name = format!("neutral-sentences-{}-{}", neutral_digest(), embedder.fingerprint());
+        let kept = reader.kept(&name);
+        if let Some(neutral) = kept.and_then(|bytes| Self::unpacked(&bytes, embedder.dim())) {
+            return Ok(neutral);
+        }
+        let vectors = neutral(embedder)?;
+        let nearness = vectors.iter().enumerate().map(|(i, n)| {
+            let before = nearest(n, &vectors[..i]);
+            before.max(nearest(n, &vectors[i + 1..]))
+        });
+        let usual = Spread::of_values(nearness);
+        let made = Self { vectors, usual };
+        reader.keep(&name, &made.packed());
+        Ok(made)
+    }
+
+    /// Mean and deviation of how near they are, then the vectors: f32, little-endian.
+    fn packed(&self) -> Vec<u8> {
+        let usual = [self.usual.mean as f32, self.usual.deviation as f32];
+        let values = self.vectors.iter().flat_map(Embedding::as_slice);
+        let all = usual.iter().chain(values);
+        all.flat_map(|v| v.to_le_bytes()).collect()
+    }
+
+    fn unpacked(bytes: &[u8], dim: usize) -> Option<Self> {
         let (values, _) = bytes.as_chunks::<4>();
         let values: Vec<f32> = values.iter().map(|v| f32::from_le_bytes(*v)).collect();
-        let vectors = values.chunks(embedder.dim()).map(<[f32]>::to_vec);
-        return Ok(vectors.filter_map(Embedding::normalised).collect());
+        let (usual, values) = values.split_first_chunk::<2>()?;
+        let vectors = values.chunks(dim).map(<[f32]>::to_vec);
+        Some(Self {
+            vectors: vectors.filter_map(Embedding::normalised).collect(),
+            usual: Spread {
+                mean: f64::from(usual[0]),
+                deviation: f64::from(usual[1]),
+            },
+        })
     }
-    let vectors = neutral(embedder)?;
-    let values = vectors.iter().flat_map(Embedding::as_slice);
-    let bytes: Vec<u8> = values.flat_map(|v| v.to_le_bytes()).collect();
-    reader.keep(&name, &bytes);
-    Ok(vectors)
 }

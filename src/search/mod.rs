@@ -34,10 +34,8 @@ pub use self::sequence::{Line, Sequence, query_sequence};
 pub use self::spread::Spread;
 
 /// Vectors looked at for each hit asked for: neighbours in time must be among them to merge.
-const CANDIDATES_PER_HIT: usize = 40;
+const CANDIDATES_PER_HIT: usize = 4;
 const MIN_CANDIDATES: usize = 400;
-/// Looked at in the first place, however many hits are asked for.
-const MAX_CANDIDATES: usize = 2000;
 /// Never more than this: whoever asks for so much has a scope to narrow.
 const CANDIDATES_AT_MOST: usize = 100_000;
 /// Passages of words looked at, at least.
@@ -290,7 +288,7 @@ impl<'a> Search<'a> {
         let spread = Spread::of(&vector, &sample);
         // Long still scenes fill the first candidates with one moment: look further until there are
         // moments enough, or no more vectors.
-        let mut wanted = (enough * CANDIDATES_PER_HIT).clamp(MIN_CANDIDATES, MAX_CANDIDATES);
+        let mut wanted = (enough * CANDIDATES_PER_HIT).clamp(MIN_CANDIDATES, CANDIDATES_AT_MOST);
         let (moments, method, among) = loop {
             let found = self
                 .reader

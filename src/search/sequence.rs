@@ -9,8 +9,8 @@ use crate::embed::Embedder;
 use crate::index::Reader;
 use crate::types::Hit;
 
-/// Moments of each step among which sequences are looked for.
-const AMONG: usize = 300;
+/// Moments of each step among which sequences are looked for, at least and at most.
+const AMONG: std::ops::RangeInclusive<usize> = 100..=300;
 
 /// One thing and then another: a hit for each step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -78,12 +78,12 @@ impl Search<'_> {
         level: f64,
         scope: &Scope,
     ) -> Result<Vec<Step>, SearchError> {
-        let ranked = self.ranked(question, AMONG, None)?;
+        let ranked = self.ranked(question, *AMONG.start(), None)?;
         let Some(spread) = ranked.spread else {
             return Ok(Vec::new());
         };
         let mut steps = Vec::new();
-        for moment in ranked.moments.iter().take(AMONG) {
+        for moment in ranked.moments.iter().take(*AMONG.end()) {
             let confidence = self.confidence(&ranked.judges, moment)?;
             if confidence.is_some_and(|c| c < level) {
                 continue;

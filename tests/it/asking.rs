@@ -71,6 +71,19 @@ fn parts_are_composed_by_options_or_in_one_string() {
     assert!(number(&behind["parts"]["penalty"]) > 0.0, "{behind}");
     let (_, _, err) = v.run(&["query", "a test card - a dog", "--all", "--explain"]);
     assert!(err.contains("- \"a dog\", weight 1"), "{err}");
+    let args = [
+        "query",
+        "a car",
+        "--all",
+        "--explain",
+        "--templates",
+        "cctv",
+    ];
+    let (_, _, err) = v.run(&[&args[..], &["--in", "grey*"]].concat());
+    assert!(
+        err.contains("templates cctv") && err.contains("filters leave 1 of 2 videos"),
+        "{err}"
+    );
     // A picture and a sentence together.
     let both = ask(&["a test card", "--image", &format!("{picture}:0.7")]);
     assert!(both.iter().all(|h| h["confidence"].is_null()));
