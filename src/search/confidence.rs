@@ -152,7 +152,11 @@ struct Neutral {
 impl Neutral {
     /// Made when they are first needed, and kept in the library.
     fn of(reader: &Reader, embedder: &dyn Embedder) -> Result<Self, SearchError> {
-        let name = format!("neutral-sentences-{}-{}", neutral_digest(), embedder.fingerprint());
+        let name = format!(
+            "neutral-sentences-{}-{}",
+            neutral_digest(),
+            embedder.fingerprint()
+        );
         let kept = reader.kept(&name);
         if let Some(neutral) = kept.and_then(|bytes| Self::unpacked(&bytes, embedder.dim())) {
             return Ok(neutral);
