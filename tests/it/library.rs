@@ -379,6 +379,10 @@ fn libraries_of_every_format_are_brought_up_to_date() {
             code > 0 && !err.contains("older vsearch"),
             "{format}: {err}"
         );
+        if format >= 6 {
+            let taught = v.run(&["teach", "-q"]).1;
+            assert!(taught.starts_with("@\"a card\""), "{taught}");
+        }
         let hits = v.json(&asked);
         assert!(
             hits[0]["video"]
@@ -389,7 +393,7 @@ fn libraries_of_every_format_are_brought_up_to_date() {
         );
         assert_eq!(v.run(&["check"]).1, "sound\n", "{format}");
     }
-    assert_eq!(formats, 5);
+    assert_eq!(formats, 6);
 }
 
 #[test]
