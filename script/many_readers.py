@@ -20,7 +20,7 @@ def main():
 
         def read():
             while time.time() < end:
-                out = subprocess.run([vsearch, "query", "a person", "--json", "-q", "-k", "20", "--library", library],
+                out = subprocess.run([vsearch, "query", "a person", "--all", "--json", "-q", "-k", "20", "--library", library],
                                      capture_output=True, text=True)
                 hits = [json.loads(line) for line in out.stdout.splitlines()]
                 torn = [h for h in hits if not (h["start"] <= h["time"] <= h["end"] and Path(h["video"]).exists())]
