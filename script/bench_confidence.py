@@ -116,7 +116,7 @@ def main():
               f"of {len(nowhere)} sentences about what is nowhere {strange:.3f} do")
     honest = summary["confidence"]
     print(f"as shipped, at its level: {honest['kept']:.3f} kept, {honest['false_hits']:.2f} false hits for each absent query, "
-          f"{honest['fooled']:.3f} of them get any (before: all of them, 10 hits each)")
+          f"{honest['fooled']:.3f} of them get any")
     print(f"asked of all clips at that level: {summary['answered']:.3f} of the queries get a hit, "
           f"{summary['absent']['fooled']:.3f} of the sentences about what is nowhere")
     svg("confidence-roc.svg", "Present queries against absent ones", "absent queries with a hit", "present queries kept",
