@@ -57,8 +57,6 @@ use crate::types::{Hit, timecode};
 
 Exit codes: 0 hits, 1 none that is likely enough, 2 error.")]
 pub(super) struct QueryArgs {
-    #[command(flatten)]
-    ask: AskArgs,
     /// Number of hits
     #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     k: u32,
@@ -110,6 +108,8 @@ pub(super) struct QueryArgs {
     /// Show the hits' frames in the terminal (kitty, iTerm2 and sixel)
     #[arg(long, conflicts_with = "json")]
     show: bool,
+    #[command(flatten)]
+    ask: AskArgs,
     #[command(flatten)]
     scope: ScopeArgs,
 }
