@@ -73,11 +73,7 @@ impl AskArgs {
         reader: &Reader,
         embedder: &dyn Embedder,
     ) -> Result<Question, Failure> {
-        let asker = Asker {
-            reader,
-            embedder,
-            templates: Templates::named(&self.templates)?,
-        };
+        let asker = self.asker(reader, embedder)?;
         let mut question = match &self.sentence {
             Some(sentence) => asker.sentence(sentence)?,
             None => Question::of(Vec::new()),
@@ -101,6 +97,18 @@ impl AskArgs {
         Ok(question)
     }
 
+    fn asker<'a>(
+        &self,
+        reader: &'a Reader,
+        embedder: &'a dyn Embedder,
+    ) -> Result<Asker<'a>, Failure> {
+        Ok(Asker {
+            reader,
+            embedder,
+            templates: Templates::named(&self.templates)?,
+        })
+    }
+
     /// The question of a later step of a sequence.
     pub(super) fn then(
         &self,
@@ -108,12 +116,7 @@ impl AskArgs {
         reader: &Reader,
         embedder: &dyn Embedder,
     ) -> Result<Question, Failure> {
-        let asker = Asker {
-            reader,
-            embedder,
-            templates: Templates::named(&self.templates)?,
-        };
-        let question = asker.sentence(sentence)?;
+        let question = self.asker(reader, embedder)?.sentence(sentence)?;
         consistent(&question)?;
         Ok(question)
     }

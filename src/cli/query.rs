@@ -154,7 +154,11 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
         false => scope.lacks_time(v),
     };
     let undated = videos.iter().filter(clockless).count();
+    let all = videos.len();
     videos.retain(|v| scope.contains(v));
+    if args.explain && !scope.is_everything() {
+        note!("filters leave {} of {}", videos.len(), count(all, "video"));
+    }
     if !common.quiet {
         note!("{}", searched(&videos, !scope.is_everything()));
         if undated > 0 {
@@ -232,11 +236,6 @@ fn hits(
         note!("{}", how(&answer, question, args.options().level));
         if let Some(templates) = args.ask.templates() {
             note!("templates {templates}: each sentence is the mean of its phrasings");
-        }
-        if !scope.is_everything() {
-            let videos = reader.videos()?;
-            let inside = videos.iter().filter(|v| scope.contains(v)).count();
-            note!("filters leave {inside} of {}", count(videos.len(), "video"));
         }
     }
     if let Some(folder) = &args.thumbnails {

@@ -1,7 +1,7 @@
 //! How likely a hit is real (docs/confidence.md).
 
 use super::SearchError;
-use super::question::{Question, Source};
+use super::question::{Part, Source};
 use super::spread::Spread;
 use crate::embed::{Embedder, neutral, neutral_digest};
 use crate::index::{ModelRow, Reader};
@@ -52,19 +52,20 @@ enum Way {
 }
 
 impl Judge {
-    /// `scenes`: cameras, and videos of unknown ones, that are looked through.
+    /// Of what is wanted, its one vector, and that one's spread over what [`sample`] gives. `scenes`: cameras, and
+    /// videos of unknown ones, that are looked through.
     pub(super) fn of(
         reader: &Reader,
         embedder: &dyn Embedder,
-        question: &Question,
-        vector: &Embedding,
+        wanted: &[Part],
+        (vector, spread): (&Embedding, &Spread),
         scenes: usize,
     ) -> Result<Self, SearchError> {
         let unknown = Self {
             way: Way::Unknown,
             seeable: None,
         };
-        if let [part] = question.wanted.as_slice()
+        if let [part] = wanted
             && let Source::Concept { scale, bias } = part.source
         {
             let way = Way::Linear {
@@ -73,8 +74,7 @@ impl Judge {
             };
             return Ok(Self { way, ..unknown });
         }
-        let mut wanted = question.wanted.iter();
-        if !wanted.all(|p| p.source == Source::Sentence) {
+        if wanted.iter().any(|p| p.source != Source::Sentence) {
             return Ok(unknown);
         }
         let Some(reference) = embedder.reference()? else {
@@ -87,7 +87,6 @@ impl Judge {
             let way = Way::Share { scale, neutral };
             return Ok(Self { way, ..unknown });
         };
-        let spread = Spread::of(vector, &reference.vectors);
         let slope = reference.slope / spread.deviation;
         let way = Way::Linear {
             slope,
@@ -96,7 +95,7 @@ impl Judge {
                 - CROWD * (scenes.max(1) as f64).ln(),
         };
         let neutral = Neutral::of(reader, embedder)?;
-        let seeable = question.wanted.iter().map(|part| {
+        let seeable = wanted.iter().map(|part| {
             let nearest = nearest(&part.vector, &neutral.vectors);
             let strangeness = neutral.usual.stands_out(nearest) - STRANGE;
             logistic(strangeness / STRANGE_WITHIN)

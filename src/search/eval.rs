@@ -180,22 +180,8 @@ mod tests {
     #[test]
     fn a_hit_must_lie_in_the_file_and_the_interval() {
         let hit = |rank, video: &str, time| Hit {
-            moment: crate::types::MomentId(0),
-            stream: None,
             rank,
-            score: 0.5,
-            confidence: None,
-            video: video.into(),
-            time,
-            timecode: String::new(),
-            start: time,
-            end: time,
-            view: None,
-            camera: None,
-            recorded_at: None,
-            recorded_ms: None,
-            model: "m".into(),
-            alike: 0,
+            ..crate::search::tests::hit(video, time)
         };
         let truth = TruthQuery {
             query: "q".into(),

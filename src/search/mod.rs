@@ -286,6 +286,10 @@ impl<'a> Search<'a> {
         };
 
         let spread = Spread::of(&vector, &sample);
+        let unwanted = question.unwanted.iter();
+        let unwanted: Vec<(&Part, Spread)> = unwanted
+            .map(|part| (part, Spread::of(&part.vector, &sample)))
+            .collect();
         // Long still scenes fill the first candidates with one moment: look further until there are
         // moments enough, or no more vectors.
         let mut wanted = (enough * CANDIDATES_PER_HIT).clamp(MIN_CANDIDATES, CANDIDATES_AT_MOST);
@@ -303,7 +307,7 @@ impl<'a> Search<'a> {
                 near.extend(self.candidates(&more.neighbours)?);
                 words::fuse(&mut near, &matches, question.words_weight);
             }
-            self.penalise(&mut near, question, &spread, &sample)?;
+            self.penalise(&mut near, &spread, &unwanted)?;
             let moments = merge(near);
             // What lies beyond has this similarity at most, and nothing to be taken off it.
             let beyond = found
@@ -320,17 +324,15 @@ impl<'a> Search<'a> {
             }
             wanted = (4 * wanted).min(CANDIDATES_AT_MOST);
         };
-        let judge = |part: &Part| {
-            let alone = Question::of(vec![part.clone()]);
-            Judge::of(self.reader, self.embedder, &alone, &part.vector, 1)
+        let judge = |parts: &[Part], vector: &Embedding, spread: &Spread, scenes| {
+            Judge::of(self.reader, self.embedder, parts, (vector, spread), scenes)
+        };
+        let alone = |(part, spread): &(&Part, Spread)| {
+            judge(std::slice::from_ref(*part), &part.vector, spread, 1)
         };
         let judges = Judges {
-            wanted: Judge::of(self.reader, self.embedder, question, &vector, scenes)?,
-            unwanted: question
-                .unwanted
-                .iter()
-                .map(judge)
-                .collect::<Result<_, _>>()?,
+            wanted: judge(&question.wanted, &vector, &spread, scenes)?,
+            unwanted: unwanted.iter().map(alone).collect::<Result<_, _>>()?,
         };
         Ok(Ranked {
             moments,
@@ -378,21 +380,15 @@ impl<'a> Search<'a> {
     fn penalise(
         &self,
         candidates: &mut [Candidate],
-        question: &Question,
         of_question: &Spread,
-        sample: &[Embedding],
+        unwanted: &[(&Part, Spread)],
     ) -> Result<(), SearchError> {
-        if question.unwanted.is_empty() {
+        if unwanted.is_empty() {
             return Ok(());
         }
-        let spreads = question.unwanted.iter().map(|part| {
-            let spread = Spread::of(&part.vector, sample);
-            (part, spread)
-        });
-        let spreads: Vec<(&Part, Spread)> = spreads.collect();
         for candidate in candidates.iter_mut() {
             let views = self.reader.vectors_of(&self.model, candidate.row.moment)?;
-            for (part, spread) in &spreads {
+            for (part, spread) in unwanted {
                 let cosines = views.iter().map(|v| f64::from(part.vector.similarity(v)));
                 let nearest = cosines.zip(0..).max_by(|(a, _), (b, _)| a.total_cmp(b));
                 let (cosine, view) = nearest.unwrap_or((-1.0, 0));
@@ -570,4 +566,31 @@ fn nothing_to_search(reader: &Reader, embedder: &dyn Embedder) -> Result<Answer,
 fn rounded(value: f64, places: i32) -> f64 {
     let scale = 10f64.powi(places);
     (value * scale).round() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hit at a time of a video, in seconds, and no more.
+    pub(super) fn hit(video: &str, time: f64) -> Hit {
+        Hit {
+            rank: 0,
+            score: 0.5,
+            confidence: None,
+            video: video.into(),
+            moment: MomentId(0),
+            stream: None,
+            time,
+            timecode: String::new(),
+            start: time,
+            end: time,
+            view: None,
+            camera: None,
+            recorded_at: None,
+            recorded_ms: None,
+            model: "m".into(),
+            alike: 0,
+        }
+    }
 }

@@ -208,22 +208,9 @@ mod tests {
 
     fn step(line: i64, time: f64, worth: f64) -> Step {
         let hit = Hit {
-            rank: 0,
             score: worth,
-            confidence: None,
-            video: "v".into(),
             moment: MomentId(line * 1000 + time as i64),
-            stream: None,
-            time,
-            timecode: String::new(),
-            start: time,
-            end: time,
-            view: None,
-            camera: None,
-            recorded_at: None,
-            recorded_ms: None,
-            model: "m".into(),
-            alike: 0,
+            ..crate::search::tests::hit("v", time)
         };
         let line = line.to_string();
         Step {
