@@ -2,7 +2,7 @@
 //! worker a core, one picture after the other or in batches. Prints one JSON line;
 //! `script/bench-builtin` and `script/bench-clip` compare it with other runtimes.
 //!
-//!     cargo bench --bench embed -- [MODEL] [SECONDS] [WORKERS] [BATCH]
+//!     cargo bench --bench embed -- [MODEL [DEVICE]] [SECONDS] [WORKERS] [BATCH]
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,11 +16,15 @@ const SENTENCE: &str = "a person in blue riding a bicycle";
 fn main() {
     let mut args = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
     let name = args.next().unwrap_or_else(|| "builtin".into());
-    let mut numbers = args.filter_map(|a| a.parse::<usize>().ok());
+    let (devices, numbers): (Vec<_>, Vec<_>) = args.partition(|a| a.parse::<usize>().is_err());
+    let device = devices.first().map_or("cpu", String::as_str);
+    let device = device.parse().expect("a device");
+    let device = Device::open(device).expect("the device answers");
+    let mut numbers = numbers.into_iter().filter_map(|a| a.parse::<usize>().ok());
     let length = Duration::from_secs(numbers.next().unwrap_or(5) as u64);
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let workers = numbers.next().unwrap_or(cores);
-    let model = open_model(&name, &Device::cpu()).expect("the model opens");
+    let model = open_model(&name, &device).expect("the model opens");
     let model = model.as_ref();
     let size = numbers.next().unwrap_or(model.batch_size());
     let noise = (0..224u32 * 224 * 3).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
@@ -36,7 +40,7 @@ fn main() {
     };
     rate(workers, length / 5, &images); // warm up
     let line = serde_json::json!({
-        "model": name, "workers": workers, "batch": size,
+        "model": name, "device": model.device(), "workers": workers, "batch": size,
         "images_per_second": rate(workers, length, &images),
         "texts_per_second": rate(workers, length, &texts),
     });

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::embed::clip::ClipError;
 use crate::embed::store::HubError;
 use crate::embed::{EmbedError, TemplateError};
 use crate::index::{CatalogError, IndexError};
@@ -130,6 +131,9 @@ impl From<EmbedError> for Failure {
             EmbedError::NoDevice { .. } => {
                 "leave --device out, or say --device cpu; docs/gpu.md tells how to build for a GPU"
                     .into()
+            }
+            EmbedError::Clip(ClipError::Int8 { .. }) => {
+                "say --device cpu, which computes in f32".into()
             }
             EmbedError::SelfTest { model, .. } => format!(
                 "nothing was written; check the model's files: vsearch model verify '{model}'"

@@ -31,7 +31,7 @@ pub fn canaries(embedder: &dyn Embedder) -> Result<Canaries, EmbedError> {
         EmbedError::NoDirection => failed("a vector is not finite, or zero".into()),
         e => e,
     };
-    let pictures = [sky_over_field(), boards()];
+    let pictures = pictures();
     let see = || -> Result<_, EmbedError> {
         let together = embedder.embed_images(&pictures)?;
         Ok((together, embedder.embed_images(&pictures[1..])?))
@@ -39,7 +39,7 @@ pub fn canaries(embedder: &dyn Embedder) -> Result<Canaries, EmbedError> {
     let read = || -> Result<Vec<_>, EmbedError> {
         SENTENCES.iter().map(|s| embedder.embed_text(s)).collect()
     };
-    // Both sides of the model are opened by this, so at the same time.
+    // Where it is not loaded yet both its sides are by this, so at the same time.
     let (seen, texts) = std::thread::scope(|scope| {
         let reading = scope.spawn(read);
         (see(), reading.join())
@@ -98,6 +98,10 @@ pub fn compare(
             "it gives other vectors than when this library was made (cosine {worst:.4})"
         ),
     })
+}
+
+pub(super) fn pictures() -> [Pixels; 2] {
+    [sky_over_field(), boards()]
 }
 
 /// Blue above, green below, a bright disc.

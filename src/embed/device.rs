@@ -7,6 +7,8 @@ use candle_core::{DType, Device as Candle};
 
 use super::EmbedError;
 
+const CPU_INT8: &str = "cpu-int8";
+
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
@@ -14,6 +16,8 @@ pub enum DeviceChoice {
     #[default]
     Auto,
     Cpu,
+    /// The CPU, the products of a CLIP picture tower in eight bits.
+    CpuInt8,
     /// A CUDA device by its number.
     Cuda(usize),
     Metal,
@@ -27,10 +31,11 @@ impl FromStr for DeviceChoice {
         match (text, text.strip_prefix("cuda:")) {
             ("auto", _) => Ok(Self::Auto),
             ("cpu", _) => Ok(Self::Cpu),
+            ("cpu-int8", _) => Ok(Self::CpuInt8),
             ("cuda", _) => Ok(Self::Cuda(0)),
             (_, Some(n)) => Ok(Self::Cuda(number(n)?)),
             ("metal", _) => Ok(Self::Metal),
-            _ => Err("must be auto, cpu, cuda, cuda:N or metal".into()),
+            _ => Err("must be auto, cpu, cpu-int8, cuda, cuda:N or metal".into()),
         }
     }
 }
@@ -40,6 +45,7 @@ impl fmt::Display for DeviceChoice {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
+            Self::CpuInt8 => f.write_str(CPU_INT8),
             Self::Cuda(n) => write!(f, "cuda:{n}"),
             Self::Metal => f.write_str("metal"),
         }
@@ -51,6 +57,8 @@ impl fmt::Display for DeviceChoice {
 pub struct Device {
     pub(super) candle: Candle,
     pub(super) dtype: DType,
+    /// Whether the picture tower's products are of eight-bit integers.
+    pub(super) int8: bool,
     /// Why this is not the GPU the build was made for.
     fell_back: Option<String>,
 }
@@ -61,6 +69,7 @@ impl Device {
         Self {
             candle: Candle::Cpu,
             dtype: DType::F32,
+            int8: false,
             fell_back: None,
         }
     }
@@ -70,6 +79,7 @@ impl Device {
         Self {
             candle,
             dtype: DType::F16,
+            int8: false,
             fell_back: None,
         }
     }
@@ -86,6 +96,10 @@ impl Device {
         };
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
+            DeviceChoice::CpuInt8 => Ok(Self {
+                int8: true,
+                ..Self::cpu()
+            }),
             DeviceChoice::Cuda(n) => Candle::new_cuda(n).map(Self::gpu).map_err(refused),
             DeviceChoice::Metal => Candle::new_metal(0).map(Self::gpu).map_err(refused),
             DeviceChoice::Auto => {
@@ -115,6 +129,7 @@ impl Device {
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.candle {
+            Candle::Cpu if self.int8 => CPU_INT8,
             Candle::Cpu => "cpu",
             Candle::Cuda(_) => "cuda",
             Candle::Metal(_) => "metal",
@@ -134,7 +149,7 @@ mod tests {
 
     #[test]
     fn devices_are_named_as_they_are_printed() {
-        for name in ["auto", "cpu", "cuda:0", "cuda:3", "metal"] {
+        for name in ["auto", "cpu", "cpu-int8", "cuda:0", "cuda:3", "metal"] {
             assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), name);
         }
         assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));

@@ -19,7 +19,6 @@ mod tiny_clip;
 mod views;
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use unicode_script::{Script, UnicodeScript};
 
@@ -104,6 +103,14 @@ pub trait Embedder: Send + Sync {
         }
     }
 
+    /// Brings in all that a first picture and a first sentence would, on two threads.
+    ///
+    /// # Errors
+    /// What is wrong with the model's files.
+    fn load(&self) -> Result<(), EmbedError> {
+        Ok(())
+    }
+
     /// One vector for each picture, in order; the same as if each came alone.
     fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError>;
 
@@ -183,6 +190,12 @@ pub struct ModelCard {
 /// what is wrong with the model's files.
 pub fn open_model(name: &str, device: &Device) -> Result<Box<dyn Embedder>, EmbedError> {
     if name == builtin::NAME {
+        if device.int8 {
+            return Err(EmbedError::NoDevice {
+                device: device.to_string(),
+                reason: "the built-in model has no eight-bit products".into(),
+            });
+        }
         return Ok(Box::new(builtin::Builtin::new()));
     }
     let dir = Path::new(name);
@@ -198,15 +211,6 @@ pub fn open_model(name: &str, device: &Device) -> Result<Box<dyn Embedder>, Embe
         None if store::Repository::of(&name).is_some() => Err(EmbedError::NotHere { name }),
         None => Err(EmbedError::UnknownModel { name }),
     }
-}
-
-/// What `cell` holds, loaded when it is first asked for.
-fn get_or_load<T, E>(cell: &OnceLock<T>, load: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
-    if let Some(loaded) = cell.get() {
-        return Ok(loaded);
-    }
-    let loaded = load()?;
-    Ok(cell.get_or_init(|| loaded))
 }
 
 /// A model's raw vector, of length 1.

@@ -125,7 +125,9 @@ fn cropped(frame: &Pixels, [x, y, width, height]: ViewBox) -> Pixels {
     let rows = frame.rgb().chunks_exact(stride);
     let rows = rows.skip(y as usize).take(height as usize);
     let part = x as usize * 3..(x + width) as usize * 3;
-    let rgb = rows.flat_map(|row| &row[part.clone()]).copied().collect();
+    // Row by row: byte by byte it was a fiftieth of indexing with CLIP.
+    let mut rgb = Vec::with_capacity(part.len() * height as usize);
+    rows.for_each(|row| rgb.extend_from_slice(&row[part.clone()]));
     Pixels::new(width, height, rgb).expect("the part lies inside the frame")
 }
 

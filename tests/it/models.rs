@@ -139,4 +139,12 @@ fn a_device_that_is_not_there_is_named() {
         "embed", "--text", "x", "--model", "builtin", "--device", "cpu",
     ]);
     assert_eq!(code, 0, "{said}");
+    let (code, _, said) = v.run(&[
+        "embed", "--text", "x", "--model", "builtin", "--device", "cpu-int8",
+    ]);
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.contains("no eight-bit products") && said.contains("--device cpu"),
+        "{said}"
+    );
 }

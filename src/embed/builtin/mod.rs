@@ -12,16 +12,15 @@ mod efficientnet;
 mod sentence;
 mod weights;
 
-use std::sync::OnceLock;
-
 use candle_core::{D, Tensor};
+use once_cell::sync::OnceCell;
 use unicode_script::Script;
 
 use self::efficientnet::EfficientNetLite0;
 use self::sentence::SentenceEncoder;
 use self::weights::Weights;
 use super::preprocess::bicubic;
-use super::{Device, EmbedError, Embedder, ModelCard, Reference, get_or_load};
+use super::{Device, EmbedError, Embedder, ModelCard, Reference};
 use crate::types::{Embedding, Pixels};
 
 pub const NAME: &str = "builtin";
@@ -55,9 +54,9 @@ pub(super) fn card() -> ModelCard {
 /// The built-in model. Its two sides are unpacked when first used.
 #[derive(Default)]
 pub struct Builtin {
-    image: OnceLock<ImageSide>,
-    text: OnceLock<SentenceEncoder>,
-    reference: OnceLock<Reference>,
+    image: OnceCell<ImageSide>,
+    text: OnceCell<SentenceEncoder>,
+    reference: OnceCell<Reference>,
 }
 
 struct ImageSide {
@@ -72,7 +71,7 @@ impl Builtin {
     }
 
     fn image_side(&self) -> Result<&ImageSide, EmbedError> {
-        get_or_load(&self.image, || {
+        self.image.get_or_try_init(|| {
             let weights = Weights::parse(WEIGHTS)?;
             Ok(ImageSide {
                 classifier: EfficientNetLite0::load(&weights)?,
@@ -82,9 +81,8 @@ impl Builtin {
     }
 
     fn text_side(&self) -> Result<&SentenceEncoder, EmbedError> {
-        get_or_load(&self.text, || {
-            SentenceEncoder::load(&Weights::parse(WEIGHTS)?, TOKENIZER)
-        })
+        self.text
+            .get_or_try_init(|| SentenceEncoder::load(&Weights::parse(WEIGHTS)?, TOKENIZER))
     }
 }
 
@@ -119,11 +117,18 @@ impl Embedder for Builtin {
                 intercept: INTERCEPT,
             })
         };
-        get_or_load(&self.reference, load).map(Some)
+        self.reference.get_or_try_init(load).map(Some)
     }
 
     fn crops(&self) -> bool {
         false
+    }
+
+    fn load(&self) -> Result<(), EmbedError> {
+        let (pictures, sentences) = rayon::join(|| self.image_side(), || self.text_side());
+        pictures?;
+        sentences?;
+        Ok(())
     }
 
     fn device(&self) -> String {
@@ -162,7 +167,11 @@ impl Embedder for Builtin {
 /// The whole frame in the network's square, its aspect given up.
 fn squash(pixels: &Pixels) -> Result<Vec<u8>, EmbedError> {
     let from = (pixels.width() as usize, pixels.height() as usize);
-    bicubic(pixels.rgb(), from, (efficientnet::SIDE, efficientnet::SIDE))
+    Ok(bicubic(
+        pixels.rgb(),
+        from,
+        (efficientnet::SIDE, efficientnet::SIDE),
+    )?)
 }
 
 /// Sets all but the [`TOP_CLASSES`] greatest to zero.

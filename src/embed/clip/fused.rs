@@ -191,14 +191,14 @@ fn exp(x: f32) -> f32 {
 fn values_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(v), Some((start, end))) => Ok(&mut v[start..end]),
-        _ => bail!("fused steps need contiguous f32"),
+        _ => bail!("this step needs contiguous f32"),
     }
 }
 
-fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(v), Some((start, end))) => Ok(&v[start..end]),
-        _ => bail!("fused steps need contiguous f32"),
+        _ => bail!("this step needs contiguous f32"),
     }
 }
 

@@ -7,6 +7,7 @@ mod bert;
 mod config;
 mod digest;
 mod fused;
+mod int8;
 mod preprocess;
 mod resnet;
 mod text;
@@ -16,9 +17,9 @@ mod vit;
 mod weights;
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use candle_core::{DType, Result as CandleResult, Tensor};
+use once_cell::sync::OnceCell;
 use rayon::prelude::*;
 use unicode_script::Script;
 
@@ -30,7 +31,7 @@ use self::text::TextTower;
 use self::tokenizer::ClipTokenizer;
 use self::vit::Vit;
 use self::weights::Weights;
-use super::{Device, EmbedError, Embedder, Workers, get_or_load};
+use super::{Device, EmbedError, Embedder, Workers, canary};
 use crate::types::{Embedding, Pixels};
 
 /// Pictures embedded at once on a CPU: few enough that activations stay in cache.
@@ -39,6 +40,9 @@ const BATCH: usize = 10;
 const GPU_BATCH: usize = 64;
 /// Workers of a GPU: while one computes there, the other prepares the next batch on the CPU.
 const GPU_WORKERS: usize = 2;
+
+/// The least cosine of a test picture's vectors in eight bits and in f32.
+const INT8_KEEPS: f32 = 0.99;
 
 /// Why a model folder gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +79,10 @@ pub enum ClipError {
         found: usize,
         expected: usize,
     },
+    #[error("cpu-int8: {reason}")]
+    Int8 { reason: String },
+    #[error("a frame could not be resized: {0}")]
+    Resize(#[from] fast_image_resize::ResizeError),
     #[error("the model failed: {0}")]
     Candle(#[from] candle_core::Error),
 }
@@ -87,8 +95,8 @@ pub struct Clip {
     config: Config,
     weights: Weights,
     preprocess: Preprocess,
-    vision: OnceLock<VisionTower>,
-    text: OnceLock<Sentences>,
+    vision: OnceCell<VisionTower>,
+    text: OnceCell<Sentences>,
     logit_scale: f32,
     device: Device,
 }
@@ -100,7 +108,7 @@ enum Sentences {
 
 enum VisionTower {
     Vit(Vit),
-    ResNet(ResNet),
+    ResNet(Box<ResNet>),
 }
 
 impl Clip {
@@ -118,8 +126,8 @@ impl Clip {
             device: device.clone(),
             fingerprint: fingerprint(&config)?,
             preprocess: Preprocess::new(config.image_size, config.mean, config.std),
-            vision: OnceLock::new(),
-            text: OnceLock::new(),
+            vision: OnceCell::new(),
+            text: OnceCell::new(),
             // Learned as a logarithm; 1/temperature.
             logit_scale: weights.scalar("logit_scale")?.exp(),
             weights,
@@ -129,10 +137,20 @@ impl Clip {
 
     fn vision(&self) -> Result<&VisionTower, ClipError> {
         let (config, weights) = (&self.config, &self.weights);
-        get_or_load(&self.vision, || match config.vision {
+        self.vision.get_or_try_init(|| match config.vision {
             Vision::Vit { patch, tower } => {
-                Ok(VisionTower::Vit(Vit::load(weights, config, patch, tower)?))
+                let mut vit = Vit::load(weights, config, patch, tower)?;
+                if self.device.int8 {
+                    self.quantise(&mut vit)?;
+                }
+                Ok(VisionTower::Vit(vit))
             }
+            Vision::ResNet { .. } if self.device.int8 => Err(ClipError::Int8 {
+                reason: format!(
+                    "{} is no vision transformer, which alone can be had in eight bits",
+                    self.name
+                ),
+            }),
             Vision::ResNet {
                 blocks,
                 width,
@@ -140,14 +158,45 @@ impl Clip {
             } => {
                 let (size, dim) = (config.image_size, config.dim);
                 let resnet = ResNet::load(weights, blocks, width, heads, size, dim)?;
-                Ok(VisionTower::ResNet(resnet))
+                Ok(VisionTower::ResNet(Box::new(resnet)))
             }
         })
     }
 
+    /// Turns the tower to eight bits, provided that it sees the test pictures as before.
+    fn quantise(&self, vit: &mut Vit) -> Result<(), ClipError> {
+        let pictures = self.prepared(&canary::pictures())?;
+        let exact = vit.forward(&pictures)?.to_vec2()?;
+        vit.quantise()?;
+        let rounded = vit.forward(&pictures)?.to_vec2()?;
+        for (exact, rounded) in exact.into_iter().zip(rounded) {
+            let both = Embedding::normalised(exact).zip(Embedding::normalised(rounded));
+            let similarity = both.map_or(0.0, |(a, b)| a.similarity(&b));
+            if similarity < INT8_KEEPS {
+                let reason = format!(
+                    "rounded to eight bits, {} sees a test picture too differently (cosine {similarity:.4}, at least \
+                     {INT8_KEEPS} is asked)",
+                    self.name
+                );
+                return Err(ClipError::Int8 { reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// `[n, 3, side, side]`, where and in what the model computes.
+    fn prepared(&self, images: &[Pixels]) -> Result<Tensor, ClipError> {
+        let side = self.config.image_size;
+        let mut values = vec![0.0; images.len() * 3 * side * side];
+        let each = values.par_chunks_exact_mut(3 * side * side).zip(images);
+        each.try_for_each(|(values, image)| self.preprocess.fill(image, values))?;
+        let batch = Tensor::from_vec(values, (images.len(), 3, side, side), &self.device.candle)?;
+        Ok(batch.to_dtype(self.device.dtype)?)
+    }
+
     fn text(&self) -> Result<&Sentences, ClipError> {
         let (config, weights, dir) = (&self.config, &self.weights, &self.dir);
-        get_or_load(&self.text, || match config.reading {
+        self.text.get_or_try_init(|| match config.reading {
             Reading::Causal => {
                 let tokenizer = ClipTokenizer::open(dir, config.vocabulary)?;
                 let tower = TextTower::load(weights, config)?;
@@ -239,18 +288,18 @@ impl Embedder for Clip {
         }
     }
 
+    fn load(&self) -> Result<(), EmbedError> {
+        let (pictures, sentences) = rayon::join(|| self.vision(), || self.text());
+        pictures?;
+        sentences?;
+        Ok(())
+    }
+
     fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let side = self.config.image_size;
-        let mut values = vec![0.0; images.len() * 3 * side * side];
-        let each = values.par_chunks_exact_mut(3 * side * side).zip(images);
-        each.try_for_each(|(values, image)| self.preprocess.fill(image, values))?;
-        let batch = Tensor::from_vec(values, (images.len(), 3, side, side), &self.device.candle)?;
-        let vectors = self
-            .vision()?
-            .forward(&batch.to_dtype(self.device.dtype)?)?;
+        let vectors = self.vision()?.forward(&self.prepared(images)?)?;
         let vectors = vectors.to_dtype(DType::F32)?.to_vec2::<f32>()?;
         vectors.into_iter().map(super::normalised).collect()
     }

@@ -1,8 +1,9 @@
 //! CLIP's preprocessing: shortest side to the model's size by antialiased bicubic, centre crop,
 //! per-channel mean and deviation. As torchvision's `Resize` and `CenterCrop` over Pillow.
 
+use fast_image_resize::ResizeError;
+
 use super::super::preprocess::bicubic;
-use super::EmbedError;
 use crate::types::Pixels;
 
 pub(super) struct Preprocess {
@@ -17,7 +18,7 @@ impl Preprocess {
     }
 
     /// Fills `3 * side * side` values, one channel after the other.
-    pub(super) fn fill(&self, image: &Pixels, to: &mut [f32]) -> Result<(), EmbedError> {
+    pub(super) fn fill(&self, image: &Pixels, to: &mut [f32]) -> Result<(), ResizeError> {
         let cropped = self.resized(image)?;
         for (channel, to) in to.chunks_exact_mut(self.side * self.side).enumerate() {
             let (mean, std) = (self.mean[channel], self.std[channel]);
@@ -30,7 +31,7 @@ impl Preprocess {
     }
 
     /// `side * side * 3` bytes.
-    pub(super) fn resized(&self, image: &Pixels) -> Result<Vec<u8>, EmbedError> {
+    pub(super) fn resized(&self, image: &Pixels) -> Result<Vec<u8>, ResizeError> {
         let (width, height) = (image.width() as usize, image.height() as usize);
         let short = width.min(height);
         // torchvision truncates the long side.
@@ -39,11 +40,11 @@ impl Preprocess {
         let wide = bicubic(image.rgb(), (width, height), (w, height))?;
         let whole = bicubic(&wide, (w, height), (w, h))?;
         let (left, top) = (half(w - self.side), half(h - self.side));
-        let rows = whole.chunks_exact(w * 3).skip(top).take(self.side);
-        Ok(rows
-            .flat_map(|row| &row[left * 3..(left + self.side) * 3])
-            .copied()
-            .collect())
+        let mut square = Vec::with_capacity(self.side * self.side * 3);
+        for row in whole.chunks_exact(w * 3).skip(top).take(self.side) {
+            square.extend_from_slice(&row[left * 3..(left + self.side) * 3]);
+        }
+        Ok(square)
     }
 }
 

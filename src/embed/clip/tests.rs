@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
+use crate::embed::DeviceChoice;
 use crate::embed::tiny_clip::{Golden, goldens, write};
 
 /// The reference's picture.
@@ -74,6 +75,68 @@ fn half_precision_without_fused_steps_gives_nearly_the_same() {
             assert!(similarity > 0.999, "{}: text {similarity}", golden.name);
         }
     }
+}
+
+fn in_int8(dir: &Path) -> Clip {
+    let device = Device::open(DeviceChoice::CpuInt8).unwrap();
+    Clip::open(dir, "int8".into(), &device).unwrap()
+}
+
+#[test]
+fn eight_bits_give_nearly_the_same_and_resnets_have_none() {
+    for golden in goldens() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&golden, dir.path());
+        let clip = in_int8(dir.path());
+        assert_eq!(clip.device(), "cpu-int8");
+        match (clip.embed_images(&[picture()]), &clip.config.vision) {
+            (Ok(image), Vision::Vit { .. }) => {
+                let similarity = cosine(&image[0], &golden.image);
+                assert!(similarity > 0.995, "{}: image {similarity}", golden.name);
+                assert!(similarity < 0.9999999, "{}: not rounded", golden.name);
+            }
+            (Err(e), Vision::ResNet { .. }) => {
+                assert!(e.to_string().contains("no vision transformer"), "{e}");
+            }
+            (other, _) => panic!("{}: {other:?}", golden.name),
+        }
+        // Sentences stay exact.
+        let text = clip.embed_text(&golden.texts[0].text).unwrap();
+        assert!(cosine(&text, &golden.texts[0].vector) > 0.9999);
+    }
+}
+
+/// One activation a million times the others, which nothing reads: all there is to see is lost beside it.
+#[test]
+fn a_model_that_eight_bits_change_is_refused() {
+    let golden = &goldens()[0];
+    let dir = tempfile::tempdir().unwrap();
+    write(golden, dir.path());
+    let path = dir.path().join("open_clip_model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();
+    let blocks = "visual.transformer.resblocks.";
+    for (name, tensor) in tensors.iter_mut().filter(|(n, _)| n.starts_with(blocks)) {
+        let at = |value: f32| {
+            let mut values = tensor.to_vec1::<f32>().unwrap();
+            values[0] *= value;
+            Tensor::from_vec(values, tensor.shape(), tensor.device()).unwrap()
+        };
+        if name.contains(".ln_") && name.ends_with("weight") {
+            *tensor = at(1e6);
+        }
+        if name.ends_with("in_proj_weight") || name.ends_with("c_fc.weight") {
+            let unread = tensor.narrow(1, 0, 1).unwrap().zeros_like().unwrap();
+            let rest = tensor.narrow(1, 1, tensor.dim(1).unwrap() - 1).unwrap();
+            *tensor = Tensor::cat(&[unread, rest], 1).unwrap();
+        }
+    }
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    open(dir.path()).unwrap();
+    let refused = in_int8(dir.path()).load().unwrap_err().to_string();
+    assert!(
+        refused.contains("sees a test picture too differently"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -8,31 +8,42 @@ use candle_nn::{LayerNorm, Module};
 use super::ClipError;
 use super::config::{Activation, Layout, Tower};
 use super::fused::{activate, add_bias, add_residual, is_fused, scaled_softmax};
+use super::int8::Int8Matrix;
 use super::weights::Weights;
 
 pub(super) const NORM_EPS: f64 = 1e-5;
 
-/// `x W + b`; the weight lies as `[in, out]`, the order in which a product reads it.
+/// `x W + b`.
 pub(super) struct Linear {
-    weight: Tensor,
+    weight: Weight,
     pub(super) bias: Tensor,
+}
+
+enum Weight {
+    /// `[in, out]`, the order in which a product reads it.
+    Float(Tensor),
+    Int8(Int8Matrix),
 }
 
 impl Linear {
     pub(super) fn load(w: &Weights, name: &str, from: usize, to: usize) -> Result<Self, ClipError> {
         Ok(Self {
-            weight: turned(w.tensor(&format!("{name}.weight"), &[to, from])?)?,
+            weight: Weight::Float(w.turned(&format!("{name}.weight"), [to, from])?),
             bias: w.tensor(&format!("{name}.bias"), &[to])?,
         })
     }
 
     /// Query, key and value of one width, joined to one product.
     pub(super) fn joined(w: &Weights, names: [&str; 3], width: usize) -> Result<Self, ClipError> {
-        let [q, k, v] = names.map(|name| Self::load(w, name, width, width));
-        let (q, k, v) = (q?, k?, v?);
+        let turned = |name| w.turned(&format!("{name}.weight"), [width, width]);
+        let bias = |name| w.tensor(&format!("{name}.bias"), &[width]);
+        let weights = names.into_iter().map(turned);
+        let weights = weights.collect::<Result<Vec<_>, ClipError>>()?;
+        let biases = names.into_iter().map(bias);
+        let biases = biases.collect::<Result<Vec<_>, ClipError>>()?;
         Ok(Self {
-            weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 1)?,
-            bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
+            weight: Weight::Float(Tensor::cat(&weights, 1)?),
+            bias: Tensor::cat(&biases, 0)?,
         })
     }
 
@@ -46,15 +57,21 @@ impl Linear {
         let mut shape = x.dims().to_vec();
         let width = shape.pop().unwrap_or(0);
         let rows: usize = shape.iter().product();
-        let y = x.reshape((rows, width))?.matmul(&self.weight)?;
-        shape.push(self.weight.dim(1)?);
+        let x = x.reshape((rows, width))?;
+        let y = match &self.weight {
+            Weight::Float(weight) => x.matmul(weight)?,
+            Weight::Int8(matrix) => matrix.product(&x)?,
+        };
+        shape.push(y.dim(1)?);
         y.reshape(shape)
     }
-}
 
-/// `[out, in]`, as files have it, to `[in, out]`.
-fn turned(weight: Tensor) -> CandleResult<Tensor> {
-    weight.t()?.contiguous()
+    fn quantise(&mut self) -> CandleResult<()> {
+        if let Weight::Float(weight) = &self.weight {
+            self.weight = Weight::Int8(Int8Matrix::of(weight)?);
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn layer_norm(w: &Weights, name: &str, width: usize) -> Result<LayerNorm, ClipError> {
@@ -104,6 +121,15 @@ impl Transformer {
         Ok(Self { blocks })
     }
 
+    /// Weights in eight bits from now on; norms, attention and activations stay as they are.
+    pub(super) fn quantise(&mut self) -> CandleResult<()> {
+        let linears = |b: &'_ mut Block| -> CandleResult<()> {
+            let all = [&mut b.qkv, &mut b.out, &mut b.fc, &mut b.proj];
+            all.into_iter().try_for_each(Linear::quantise)
+        };
+        self.blocks.iter_mut().try_for_each(linears)
+    }
+
     /// `x`: `[n, tokens, width]`. Returns row `row` of the last block, `[n, width]`: the one that
     /// is read, so of the last block only that one is computed. `mask` is added to the scores,
     /// `[tokens, tokens]`.
@@ -140,7 +166,9 @@ impl Block {
         let (qkv, names) = match layout {
             Layout::OpenClip => {
                 let qkv = Linear {
-                    weight: turned(w.tensor(&part("attn.in_proj_weight"), &[3 * width, width])?)?,
+                    weight: Weight::Float(
+                        w.turned(&part("attn.in_proj_weight"), [3 * width, width])?,
+                    ),
                     bias: w.tensor(&part("attn.in_proj_bias"), &[3 * width])?,
                 };
                 (

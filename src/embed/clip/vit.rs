@@ -69,6 +69,10 @@ impl Vit {
         })
     }
 
+    pub(super) fn quantise(&mut self) -> CandleResult<()> {
+        self.transformer.quantise()
+    }
+
     /// `[n, 3, side, side]` → `[n, dim]`, not normalised.
     pub(super) fn forward(&self, images: &Tensor) -> CandleResult<Tensor> {
         let (n, _, side, _) = images.dims4()?;

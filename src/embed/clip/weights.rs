@@ -62,6 +62,19 @@ impl Weights {
         self.placed(self.exact(name, shape)?)
     }
 
+    /// A matrix of this name, columns for rows: `shape` as the file has it, `[out, in]`, the result `[in, out]`,
+    /// the order in which a product reads it.
+    ///
+    /// # Errors
+    /// As [`Self::exact`].
+    pub(super) fn turned(&self, name: &str, shape: [usize; 2]) -> Result<Tensor, ClipError> {
+        let [rows, columns] = shape;
+        let values = self.values(name, &shape)?;
+        let mut turned = vec![0.0; values.len()];
+        transpose::transpose(&values, &mut turned, columns, rows);
+        self.placed(Tensor::from_vec(turned, (columns, rows), &Candle::Cpu)?)
+    }
+
     /// Puts a tensor where the model computes, in what it computes with.
     pub(super) fn placed(&self, tensor: Tensor) -> Result<Tensor, ClipError> {
         let converted = tensor.to_dtype(self.device.dtype)?;
@@ -73,6 +86,12 @@ impl Weights {
     /// # Errors
     /// [`ClipError::MissingTensor`], and [`ClipError::WrongShape`] where it is not `shape`.
     pub(super) fn exact(&self, name: &str, shape: &[usize]) -> Result<Tensor, ClipError> {
+        let values = self.values(name, shape)?;
+        Ok(Tensor::from_vec(values, shape, &Candle::Cpu)?)
+    }
+
+    /// What a tensor holds, row by row.
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ClipError> {
         let path = self.path.clone();
         let Some(info) = self.metadata.info(name) else {
             let name = name.into();
@@ -93,13 +112,21 @@ impl Weights {
             let reason = format!("the tensor {name} does not lie where its header says");
             return Err(ClipError::BadWeights { path, reason });
         }
+        let at = self.data + start as u64;
+        let read = |bytes: &mut [u8]| {
+            let read = self.file.read_exact_at(bytes, at);
+            read.map_err(|cause| ClipError::Unreadable { path, cause })
+        };
+        // Read where it stays: these are most of the bytes there are.
+        if dtype == DType::F32 && cfg!(target_endian = "little") {
+            let mut values = vec![0.0; size / dtype.size_in_bytes()];
+            read(bytemuck::cast_slice_mut(&mut values))?;
+            return Ok(values);
+        }
         let mut bytes = vec![0; size];
-        let read = self
-            .file
-            .read_exact_at(&mut bytes, self.data + start as u64);
-        read.map_err(|cause| ClipError::Unreadable { path, cause })?;
+        read(&mut bytes)?;
         let tensor = Tensor::from_raw_buffer(&bytes, dtype, shape, &Candle::Cpu)?;
-        Ok(tensor.to_dtype(DType::F32)?)
+        Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
     }
 
     pub(super) fn scalar(&self, name: &str) -> Result<f32, ClipError> {
