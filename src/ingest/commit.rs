@@ -6,26 +6,30 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
+use super::embedding::Seen;
 use super::plan::Video;
 use super::{Event, IngestError, Job, Outcome, Summary};
 use crate::index::{NewMoment, NewText, TextKind, VideoRecord, Writer};
 use crate::media::{Ending, ReadReport, Subtitle, VideoInfo, subtitles_beside};
-use crate::types::{Timestamp, VideoId, ViewVectors};
+use crate::types::{Timestamp, VideoId};
 
 /// What a crash can lose: as many moments, or as much time.
 const COMMIT_MOMENTS: usize = 64;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
+/// What a frame stands for.
+pub(super) struct Stretch<'v> {
+    pub(super) video: &'v Video,
+    pub(super) time: Timestamp,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    pub(super) samples: u64,
+}
+
 pub(super) enum Message<'v> {
     Moment {
-        video: &'v Video,
-        time: Timestamp,
-        start: Timestamp,
-        end: Timestamp,
-        /// Samples it stands for.
-        samples: u64,
-        /// One for each view of the frame.
-        vectors: Result<ViewVectors, String>,
+        of: Stretch<'v>,
+        vectors: Seen,
         thumbnail: Option<Vec<u8>>,
     },
     Read(ReadEnd<'v>),
@@ -111,14 +115,17 @@ impl<'a, 'v> Committer<'a, 'v> {
     fn take(&mut self, message: Message<'v>) -> Result<(), IngestError> {
         let video = match message {
             Message::Moment {
-                video,
-                time,
-                start,
-                end,
-                samples,
+                of,
                 vectors,
                 thumbnail,
             } => {
+                let Stretch {
+                    video,
+                    time,
+                    start,
+                    end,
+                    samples,
+                } = of;
                 let row = self.row(video)?;
                 let file = self.in_flight.entry(&video.path).or_default();
                 file.received += 1;

@@ -4,6 +4,7 @@
 //! that was committed.
 
 mod commit;
+mod embedding;
 mod fold;
 mod pipeline;
 mod plan;
@@ -15,6 +16,7 @@ mod thumbnail;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 
 use crate::embed::canary::{canaries, compare};
 use crate::embed::{EmbedError, Embedder, Views};
@@ -179,6 +181,15 @@ fn self_test(embedder: &dyn Embedder, writer: &mut Writer) -> Result<(), IngestE
         false => compare(embedder, &now, &before)?,
     }
     Ok(())
+}
+
+fn spawn<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    name: String,
+    work: impl FnOnce() + Send + 'scope,
+) -> Result<(), IngestError> {
+    let spawned = thread::Builder::new().name(name).spawn_scoped(scope, work);
+    spawned.map(drop).map_err(IngestError::Threads)
 }
 
 /// Indexes `job` into the writer's library. `stop` ends it early and cleanly.

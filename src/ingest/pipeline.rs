@@ -5,18 +5,19 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, Builder};
+use std::thread;
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Sender, bounded};
 
-use super::commit::{Committer, Message, ReadEnd, Unread};
+use super::commit::{Committer, Message, ReadEnd, Stretch, Unread};
+use super::embedding::{EmbedWorkers, Frame, said};
 use super::fold::{Folder, Moment};
 use super::plan::Video;
-use super::{Event, IngestError, Job, Summary, self_test};
-use crate::embed::{EmbedError, Embedder, Views, Workers};
+use super::{Event, IngestError, Job, Summary, self_test, spawn};
+use crate::embed::Embedder;
 use crate::index::Writer;
 use crate::media::{Ending, MediaError, ReadReport, Span, VideoInfo, Worker};
-use crate::types::{Pixels, ViewVectors};
+use crate::types::Pixels;
 
 /// Moments waiting for a worker, for each worker: enough that none waits for a decoder, few
 /// enough that the frames (6 MB each) stay a small part of memory.
@@ -45,7 +46,7 @@ pub(super) fn run(
     let next = AtomicUsize::new(0);
     let workers = embedder.workers(cores);
     let waiting = (QUEUE_PER_WORKER * workers.count).max(embedder.batch_size());
-    let (to_workers, moments) = bounded(waiting);
+    let (to_workers, frames) = bounded(waiting);
     let (to_committer, messages) = bounded(COMMIT_QUEUE);
 
     thread::scope(|scope| {
@@ -70,41 +71,36 @@ pub(super) fn run(
             };
             spawn(scope, format!("decode-{n}"), work)?;
         }
+        drop(to_workers);
         // Meanwhile the decoders fill their channel. On failure it closes, and they come home.
+        embedder.load()?;
+        let embed = EmbedWorkers {
+            embedder,
+            workers,
+            views: job.views,
+            frames,
+            results: to_committer,
+        };
+        let thumbnail = |of, pixels: &Pixels| (of, job.thumbnail.and_then(|t| t.of(pixels)));
+        embed.start(scope, thumbnail, |(of, thumbnail), vectors| {
+            Message::Moment {
+                of,
+                thumbnail,
+                vectors,
+            }
+        })?;
+        // Nothing is committed before the model has passed.
         self_test(embedder, writer)?;
-        for n in 0..workers.count {
-            let (moments, to_committer) = (moments.clone(), to_committer.clone());
-            let work = move || {
-                embed_all(embedder, workers, job, &moments, &to_committer);
-            };
-            spawn(scope, format!("embed-{n}"), work)?;
-        }
-        drop((to_workers, moments, to_committer));
         // When the committer fails its channel closes, and so every thread comes home.
         Committer::new(job, videos, writer, report, summary).run(messages)
     })
-}
-
-pub(super) fn spawn<'scope>(
-    scope: &'scope thread::Scope<'scope, '_>,
-    name: String,
-    work: impl FnOnce() + Send + 'scope,
-) -> Result<(), IngestError> {
-    let spawned = Builder::new().name(name).spawn_scoped(scope, work);
-    spawned.map(drop).map_err(IngestError::Threads)
-}
-
-/// A moment on its way to a worker.
-pub(super) struct Task<'v> {
-    pub(super) video: &'v Video,
-    pub(super) moment: Moment,
 }
 
 struct Decoder<'a, 'v> {
     job: &'a Job,
     threads: usize,
     worker: Worker,
-    to_workers: &'a Sender<Task<'v>>,
+    to_workers: &'a Sender<Frame<Stretch<'v>>>,
 }
 
 impl<'v> Decoder<'_, 'v> {
@@ -152,7 +148,19 @@ impl<'v> Decoder<'_, 'v> {
         let to_workers = self.to_workers;
         let mut send = |moment: Moment| {
             *sent += 1;
-            match to_workers.send(Task { video, moment }) {
+            let of = Stretch {
+                video,
+                time: moment.time,
+                start: moment.start,
+                end: moment.end,
+                samples: moment.samples,
+            };
+            let frame = Frame {
+                of,
+                pixels: moment.pixels,
+                scale: moment.scale,
+            };
+            match to_workers.send(frame) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             }
@@ -179,106 +187,4 @@ fn unread(error: &MediaError, video: &Video) -> Unread {
         MediaError::Stopped { .. } => Unread::Stopped,
         e => Unread::Failed(e.reason(&video.path)),
     }
-}
-
-/// Embeds moments until none are left: as many at once as give a batch of views, but no more than this worker's share
-/// of what waits, so that the last of them end together.
-fn embed_all<'v>(
-    embedder: &dyn Embedder,
-    workers: Workers,
-    job: &Job,
-    moments: &Receiver<Task<'v>>,
-    to_committer: &Sender<Message<'v>>,
-) {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(workers.threads)
-        .build();
-    let batch_size = (embedder.batch_size() / job.views.usual()).max(1);
-    let work = || {
-        while let Ok(first) = moments.recv() {
-            let mut batch = vec![first];
-            let share = moments.len() / workers.count.max(1);
-            batch.extend(moments.try_iter().take(share.min(batch_size - 1)));
-            for message in embed(embedder, job, batch) {
-                if to_committer.send(message).is_err() {
-                    return;
-                }
-            }
-        }
-    };
-    match pool {
-        Ok(pool) => pool.install(work),
-        Err(_) => work(),
-    }
-}
-
-fn embed<'v>(embedder: &dyn Embedder, job: &Job, batch: Vec<Task<'v>>) -> Vec<Message<'v>> {
-    let (mut heads, mut frames) = (Vec::new(), Vec::new());
-    for Task { video, moment } in batch {
-        let times = (moment.time, moment.start, moment.end);
-        let thumbnail = job.thumbnail.and_then(|t| t.of(&moment.pixels));
-        heads.push((video, times, moment.samples, thumbnail));
-        frames.push((moment.pixels, moment.scale));
-    }
-    let embedded = embed_frames(embedder, job.views, frames);
-    let message = |((video, (time, start, end), samples, thumbnail), vectors)| Message::Moment {
-        video,
-        time,
-        start,
-        end,
-        samples,
-        vectors,
-        thumbnail,
-    };
-    heads.into_iter().zip(embedded).map(message).collect()
-}
-
-/// The vectors of each frame's views, with their parts in display pixels: those of the frame times its
-/// scale.
-pub(super) fn embed_frames(
-    embedder: &dyn Embedder,
-    views: Views,
-    frames: Vec<(Pixels, f64)>,
-) -> Vec<Result<ViewVectors, String>> {
-    let embed = |pixels: &[Pixels]| {
-        catch_unwind(AssertUnwindSafe(|| embedder.embed_images(pixels)))
-            .map_err(|panic| said(&panic))
-            .and_then(|r| r.map_err(|e: EmbedError| e.to_string()))
-    };
-    // The views of all frames in one row, and how many each frame has.
-    let (mut parts, mut pixels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-    for (frame, scale) in frames {
-        let of_frame = views.of(frame, embedder);
-        counts.push(of_frame.len());
-        for view in of_frame {
-            parts.push(view.part.map(|p| p.map(|v| (f64::from(v) * scale) as u32)));
-            pixels.push(view.pixels);
-        }
-    }
-    let mut together = Vec::with_capacity(pixels.len());
-    for some in pixels.chunks(embedder.batch_size()) {
-        match embed(some) {
-            Ok(vectors) => together.extend(vectors.into_iter().map(Ok)),
-            // One bad picture must not take the others with it.
-            Err(_) => together.extend(
-                some.iter()
-                    .map(|p| embed(std::slice::from_ref(p)).map(|mut v| v.remove(0))),
-            ),
-        }
-    }
-    let mut both = parts.into_iter().zip(together);
-    let of_frame = |count| {
-        both.by_ref()
-            .take(count)
-            .map(|(part, v)| Ok((part, v?)))
-            .collect()
-    };
-    counts.into_iter().map(of_frame).collect()
-}
-
-/// What a panic said.
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "an unknown fault".into())
 }

@@ -10,12 +10,12 @@ use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::pipeline::{embed_frames, spawn};
-use super::{IngestError, Job, self_test};
+use super::embedding::{EmbedWorkers, Frame, Seen};
+use super::{IngestError, Job, self_test, spawn};
 use crate::embed::Embedder;
 use crate::index::{Lacking, Thumbnails, VideoRef, Writer};
 use crate::media::{MediaError, Worker};
-use crate::types::{MomentId, Pixels, ViewVectors};
+use crate::types::{MomentId, Pixels};
 
 /// Moments committed at once.
 const COMMIT_MOMENTS: usize = 64;
@@ -32,16 +32,8 @@ pub struct Reembedded {
     pub interrupted: bool,
 }
 
-/// A frame on its way to the model.
-struct Task {
-    moment: MomentId,
-    pixels: Pixels,
-    /// How many times larger than `pixels` a player shows it.
-    scale: f64,
-}
-
 enum Message {
-    Embedded(MomentId, ViewVectors),
+    Embedded(MomentId, Seen),
     /// So many moments of a video were seen by their thumbnails only, and so many not at all.
     Unread {
         kept: u64,
@@ -70,7 +62,7 @@ pub fn reembed(
     if total == 0 {
         return Ok(done);
     }
-    self_test(embedder, writer)?;
+    embedder.load()?;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let workers = embedder.workers(cores);
     let (to_workers, frames) = bounded(embedder.batch_size().max(2 * workers.count));
@@ -97,12 +89,16 @@ pub fn reembed(
             };
             spawn(scope, format!("decode-{n}"), read)?;
         }
-        for n in 0..workers.count {
-            let (frames, to_committer) = (frames.clone(), to_committer.clone());
-            let work = move || embed_all(embedder, workers.threads, job, &frames, &to_committer);
-            spawn(scope, format!("embed-{n}"), work)?;
-        }
-        drop((to_workers, frames, to_committer));
+        drop(to_workers);
+        let embed = EmbedWorkers {
+            embedder,
+            workers,
+            views: job.views,
+            frames,
+            results: to_committer,
+        };
+        embed.start(scope, |moment, _| moment, Message::Embedded)?;
+        self_test(embedder, writer)?;
         commit(messages, writer, &mut done, &|n| report(n, total))
     })?;
     done.interrupted = stop.load(Ordering::Relaxed);
@@ -115,7 +111,7 @@ fn read(
     video: &VideoRef,
     lacking: &Lacking,
     kept: Option<&Thumbnails>,
-    to_workers: &Sender<Task>,
+    to_workers: &Sender<Frame<MomentId>>,
 ) -> Option<Message> {
     let times: Vec<f64> = lacking.moments.iter().map(|(_, t)| t.seconds()).collect();
     let (mut seen, mut why) = (vec![false; times.len()], None);
@@ -127,14 +123,12 @@ fn read(
             match frame {
                 Ok(pixels) => {
                     seen[from + n] = true;
-                    let moment = lacking.moments[from + n].0;
-                    let scale = 1.0;
-                    let task = Task {
-                        moment,
+                    let frame = Frame {
+                        of: lacking.moments[from + n].0,
                         pixels,
-                        scale,
+                        scale: 1.0,
                     };
-                    match to_workers.send(task) {
+                    match to_workers.send(frame) {
                         Ok(()) => ControlFlow::Continue(()),
                         Err(_) => ControlFlow::Break(()),
                     }
@@ -166,15 +160,13 @@ fn read(
         {
             *seen = true;
             from_kept += 1;
-            let moment = *moment;
             let shown = f64::from(video.width.unwrap_or(pixels.width()));
-            let scale = shown / f64::from(pixels.width());
-            let task = Task {
-                moment,
+            let frame = Frame {
+                of: *moment,
+                scale: shown / f64::from(pixels.width()),
                 pixels,
-                scale,
             };
-            to_workers.send(task).ok()?;
+            to_workers.send(frame).ok()?;
         }
     }
     let missing = seen.iter().filter(|s| !**s).count() as u64;
@@ -186,44 +178,6 @@ fn read(
     })
 }
 
-fn embed_all(
-    embedder: &dyn Embedder,
-    threads: usize,
-    job: &Job,
-    frames: &Receiver<Task>,
-    to_committer: &Sender<Message>,
-) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let work = || {
-        while let Ok(first) = frames.recv() {
-            let mut batch = vec![first];
-            batch.extend(frames.try_iter().take(embedder.batch_size() - 1));
-            let (moments, pixels): (Vec<_>, Vec<_>) = batch
-                .into_iter()
-                .map(|t| (t.moment, (t.pixels, t.scale)))
-                .unzip();
-            let embedded = embed_frames(embedder, job.views, pixels);
-            for (moment, vectors) in moments.into_iter().zip(embedded) {
-                let message = match vectors {
-                    Ok(vectors) => Message::Embedded(moment, vectors),
-                    Err(problem) => Message::Unread {
-                        kept: 0,
-                        missing: 1,
-                        problem,
-                    },
-                };
-                if to_committer.send(message).is_err() {
-                    return;
-                }
-            }
-        }
-    };
-    match pool {
-        Ok(pool) => pool.install(work),
-        Err(_) => work(),
-    }
-}
-
 fn commit(
     messages: Receiver<Message>,
     writer: &mut Writer,
@@ -233,7 +187,11 @@ fn commit(
     let mut pending = Vec::new();
     for message in messages {
         match message {
-            Message::Embedded(moment, vectors) => pending.push((moment, vectors)),
+            Message::Embedded(moment, Ok(vectors)) => pending.push((moment, vectors)),
+            Message::Embedded(_, Err(problem)) => {
+                done.missing += 1;
+                done.problems.push(problem);
+            }
             Message::Unread {
                 kept,
                 missing,
