@@ -48,8 +48,8 @@ use self::failure::Failure;
 ///
 /// Exit codes, as grep's: 0 found or done, 1 nothing found or not all done, 2 an error.
 pub fn run() -> ExitCode {
-    let args = Args::parse();
     with_single_threaded_products();
+    let args = Args::parse();
     match dispatch(args) {
         Ok(code) => code,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
@@ -60,21 +60,16 @@ pub fn run() -> ExitCode {
 /// What candle reads before each matrix product: how many threads it may take.
 const PRODUCT_THREADS: &str = "RAYON_NUM_THREADS";
 
-/// Begins anew with candle told that a product takes one thread, as a worker has. Where it is not told
-/// it reads /proc/cpuinfo for each product, which costs a twentieth of embedding pictures and a fourth
-/// of sentences. A process cannot safely change its own environment.
+/// Tells candle that a product takes one thread, as a worker has. Where it is not told it reads
+/// /proc/cpuinfo for each product, which costs a twentieth of embedding pictures and a fourth of sentences.
 fn with_single_threaded_products() {
-    use std::os::unix::process::CommandExt;
-    if std::env::var_os(PRODUCT_THREADS).is_some() {
-        return;
-    }
-    if let Ok(program) = std::env::current_exe() {
-        let mut again = std::process::Command::new(program);
-        // Comes back only where it fails; then it is only slower.
-        let _ = again
-            .args(std::env::args_os().skip(1))
-            .env(PRODUCT_THREADS, "1")
-            .exec();
+    let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    if threads == 1 && std::env::var_os(PRODUCT_THREADS).is_none() {
+        // SAFETY: nothing else runs that could read the environment while it changes.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var(PRODUCT_THREADS, "1");
+        }
     }
 }
 

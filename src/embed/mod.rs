@@ -103,7 +103,7 @@ pub trait Embedder: Send + Sync {
         }
     }
 
-    /// Brings in all that a first picture and a first sentence would, on two threads.
+    /// Brings in all that a first picture and a first sentence would, on all cores.
     ///
     /// # Errors
     /// What is wrong with the model's files.
@@ -210,6 +210,16 @@ pub fn open_model(name: &str, device: &Device) -> Result<Box<dyn Embedder>, Embe
         Some(dir) => Ok(Box::new(clip::Clip::open(&dir, name, device)?)),
         None if store::Repository::of(&name).is_some() => Err(EmbedError::NotHere { name }),
         None => Err(EmbedError::UnknownModel { name }),
+    }
+}
+
+/// Does the work where rayon has a thread for each core, whatever the threads a product may take.
+fn on_all_cores<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(cores);
+    match pool.build() {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
     }
 }
 

@@ -15,13 +15,13 @@ mod thumbnail;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::embed::canary::{canaries, compare};
 use crate::embed::{EmbedError, Embedder, Views};
 use crate::index::{IndexError, Writer};
-use crate::media::{Limits, Sampling};
+use crate::media::{Limits, Sampling, Worker};
 
 pub use fold::Fold;
 pub use plan::PathProblem;
@@ -200,47 +200,51 @@ pub fn run(
     stop: &Arc<AtomicBool>,
     report: &(dyn Fn(Event) + Sync),
 ) -> Result<Summary, IngestError> {
-    let plan = plan::make(job, writer, stop, report)?;
-    let mut summary = Summary {
-        current: plan.current,
-        other: plan.other,
-        ..Summary::default()
-    };
-    for (path, reason) in plan.still_partly {
-        summary.still_partly += 1;
-        report(Event::Finished {
-            path: &path,
-            outcome: &Outcome::StillPartly { reason },
-            left: 0.0,
-        });
-    }
-    for problem in plan.problems {
-        problem.record(job, writer)?;
-        summary.failed += 1;
-        let outcome = Outcome::Failed {
-            reason: problem.reason,
+    let mut prober = Worker::new(job.decoder.clone(), job.limits, job.stream, stop.clone());
+    thread::scope(|scope| {
+        // The model comes in while files are looked at; the pipeline waits for it and tells what is wrong with it.
+        let load = || drop(embedder.load());
+        let mut loading = false;
+        let mut found = || {
+            if !std::mem::replace(&mut loading, true) {
+                let _ = spawn(scope, "load".into(), load);
+            }
         };
-        report(Event::Finished {
-            path: &problem.path,
-            outcome: &outcome,
-            left: 0.0,
-        });
-    }
-    if !plan.videos.is_empty() {
-        pipeline::run(
-            job,
-            &plan.videos,
-            embedder,
-            writer,
-            stop,
-            report,
-            &mut summary,
-        )?;
-    }
-    summary.interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
-    if !summary.interrupted {
-        report(Event::CatchingUp);
-        writer.catch_up()?;
-    }
-    Ok(summary)
+        let plan = plan::make(job, writer, &mut prober, &mut found, stop, report)?;
+        let mut summary = Summary {
+            current: plan.current,
+            other: plan.other,
+            ..Summary::default()
+        };
+        for (path, reason) in plan.still_partly {
+            summary.still_partly += 1;
+            report(Event::Finished {
+                path: &path,
+                outcome: &Outcome::StillPartly { reason },
+                left: 0.0,
+            });
+        }
+        for problem in plan.problems {
+            problem.record(job, writer)?;
+            summary.failed += 1;
+            let outcome = Outcome::Failed {
+                reason: problem.reason,
+            };
+            report(Event::Finished {
+                path: &problem.path,
+                outcome: &outcome,
+                left: 0.0,
+            });
+        }
+        if !plan.videos.is_empty() {
+            let videos = &plan.videos;
+            pipeline::run(job, videos, prober, embedder, writer, report, &mut summary)?;
+        }
+        summary.interrupted = stop.load(Ordering::Relaxed);
+        if !summary.interrupted {
+            report(Event::CatchingUp);
+            writer.catch_up()?;
+        }
+        Ok(summary)
+    })
 }

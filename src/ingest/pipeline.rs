@@ -1,10 +1,10 @@
 //! The threads: decoders → bounded channel → embed workers → bounded channel → one committer.
 
+use std::iter;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crossbeam::channel::{Sender, bounded};
@@ -29,9 +29,9 @@ const COMMIT_QUEUE: usize = 64;
 pub(super) fn run(
     job: &Job,
     videos: &[Video],
+    prober: Worker,
     embedder: &dyn Embedder,
     writer: &mut Writer,
-    stop: &Arc<AtomicBool>,
     report: &(dyn Fn(Event) + Sync),
     summary: &mut Summary,
 ) -> Result<(), IngestError> {
@@ -50,18 +50,20 @@ pub(super) fn run(
     let (to_committer, messages) = bounded(COMMIT_QUEUE);
 
     thread::scope(|scope| {
-        for n in 0..decoders {
+        // The process that has probed goes on to read.
+        let others: Vec<_> = (1..decoders).map(|_| prober.another()).collect();
+        for (n, worker) in iter::once(prober).chain(others).enumerate() {
             let (to_workers, to_committer) = (to_workers.clone(), to_committer.clone());
             let (next, parts) = (&next, &parts);
             let work = move || {
                 let mut decoder = Decoder {
                     job,
                     threads: decoder_threads,
-                    worker: Worker::new(job.decoder.clone(), job.limits, job.stream, stop.clone()),
+                    worker,
                     to_workers: &to_workers,
                 };
                 while let Some((video, part)) = parts.get(next.fetch_add(1, Ordering::Relaxed))
-                    && !stop.load(Ordering::Relaxed)
+                    && !decoder.worker.stopped()
                 {
                     let end = decoder.read(video, *part);
                     if to_committer.send(Message::Read(end)).is_err() {

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -94,16 +93,18 @@ pub(super) struct Plan {
     pub(super) other: usize,
 }
 
+/// `found` is called for each file to read.
 pub(super) fn make(
     job: &Job,
     writer: &mut Writer,
-    stop: &Arc<AtomicBool>,
+    prober: &mut Worker,
+    found: &mut dyn FnMut(),
+    stop: &AtomicBool,
     report: &(dyn Fn(Event) + Sync),
 ) -> Result<Plan, IngestError> {
     let mut plan = Plan::default();
     let mut seen = HashSet::new();
     let sampling = job.policy();
-    let mut prober = Worker::new(job.decoder.clone(), job.limits, job.stream, stop.clone());
     for root in &job.paths {
         for entry in files_under(root) {
             if stop.load(Ordering::Relaxed) {
@@ -140,15 +141,18 @@ pub(super) fn make(
                 None => {}
             }
             match prober.probe(&path) {
-                Ok(info) => plan.videos.push(Video {
-                    spans: vec![Span::from(continues.map_or(0.0, |(_, read_to)| read_to))],
-                    duration: info.duration,
-                    seekable: SEEKABLE.iter().any(|s| info.container.starts_with(s)),
-                    digest: content_digest(&path, stamp.size).ok(),
-                    path,
-                    stamp,
-                    continues,
-                }),
+                Ok(info) => {
+                    found();
+                    plan.videos.push(Video {
+                        spans: vec![Span::from(continues.map_or(0.0, |(_, read_to)| read_to))],
+                        duration: info.duration,
+                        seekable: SEEKABLE.iter().any(|s| info.container.starts_with(s)),
+                        digest: content_digest(&path, stamp.size).ok(),
+                        path,
+                        stamp,
+                        continues,
+                    });
+                }
                 Err(MediaError::Stopped { .. }) => return Ok(plan),
                 Err(e) if e.is_other_kind() && !named && !claims_video(&path) => plan.other += 1,
                 Err(e) => {

@@ -95,6 +95,17 @@ impl Worker {
         }
     }
 
+    /// Another that reads under the same conditions.
+    pub fn another(&self) -> Self {
+        let program = self.program.clone();
+        Self::new(program, self.limits, self.stream, self.stop.clone())
+    }
+
+    /// Whether it was told to stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     /// What the container says. See [`Source::open`].
     pub fn probe(&mut self, path: &Path) -> Result<VideoInfo, MediaError> {
         if self.program.is_none() {

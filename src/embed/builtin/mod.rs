@@ -125,7 +125,8 @@ impl Embedder for Builtin {
     }
 
     fn load(&self) -> Result<(), EmbedError> {
-        let (pictures, sentences) = rayon::join(|| self.image_side(), || self.text_side());
+        let both = || rayon::join(|| self.image_side(), || self.text_side());
+        let (pictures, sentences) = super::on_all_cores(both);
         pictures?;
         sentences?;
         Ok(())

@@ -289,7 +289,8 @@ impl Embedder for Clip {
     }
 
     fn load(&self) -> Result<(), EmbedError> {
-        let (pictures, sentences) = rayon::join(|| self.vision(), || self.text());
+        let both = || rayon::join(|| self.vision(), || self.text());
+        let (pictures, sentences) = super::on_all_cores(both);
         pictures?;
         sentences?;
         Ok(())

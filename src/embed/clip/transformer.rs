@@ -4,6 +4,7 @@
 use candle_core::{Result as CandleResult, Tensor};
 use candle_nn::ops::softmax_last_dim;
 use candle_nn::{LayerNorm, Module};
+use rayon::prelude::*;
 
 use super::ClipError;
 use super::config::{Activation, Layout, Tower};
@@ -116,6 +117,7 @@ impl Transformer {
         activation: Activation,
     ) -> Result<Self, ClipError> {
         let blocks = (0..tower.layers)
+            .into_par_iter()
             .map(|i| Block::load(w, &format!("{prefix}.{i}"), layout, tower, activation))
             .collect::<Result<_, _>>()?;
         Ok(Self { blocks })
