@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import open_clip
 import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 import clip_reference
 
@@ -13,6 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 3
 COPIES = 3
 BATCHES = (1, 4, 16)
+INT8 = "keyframes, cpu-int8"
+POLICIES = {
+    "keyframes": ["--keyframes"],
+    "keyframes, gaps filled to 2 s": [],
+    INT8: ["--keyframes", "--device", "cpu-int8"],
+}
 SENTENCE = "a person in blue riding a bicycle"  # as in benches/embed.rs
 
 
@@ -25,25 +32,31 @@ def rate(seconds, work, count):
     return done / (time.perf_counter() - start)
 
 
-def our_rates(seconds, model, *rest):
-    command = ["cargo", "bench", "--quiet", "--locked", "--bench", "embed", "--", str(model), str(seconds), *rest]
+def our_rates(seconds, model, device="cpu"):
+    command = ["cargo", "bench", "--quiet", "--locked", "--bench", "embed", "--", str(model), device, str(seconds)]
     out = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return json.loads(out.strip().splitlines()[-1])
 
 
 def pipeline(vsearch, model, footage, tmp, *options):
-    """Views `vsearch index` makes of a folder, and the seconds it takes, opening the model included."""
+    """The vectors `vsearch index` makes of a folder, and the seconds it takes, opening the model included."""
     library = Path(tmp) / "library"
     start = time.perf_counter()
     subprocess.run([vsearch, "index", footage, "--library", library, "--model", model, "--fold", "off", "-q", *options],
                    check=True)
     took = time.perf_counter() - start
     db = sqlite3.connect(library / "catalog.sqlite")
-    views = db.execute("SELECT count(*) FROM vectors").fetchone()[0]
+    rows = db.execute("SELECT path, time, x, y, vector FROM vectors JOIN moments ON moments.id = moment_id "
+                      "JOIN videos ON videos.id = video_id").fetchall()
+    views = {tuple(view): unit(np.frombuffer(vector, np.float16).astype(np.float32)) for *view, vector in rows}
     db.close()
     for file in sorted(library.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     return views, took
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def copies(footage, tmp, count):
@@ -87,19 +100,23 @@ def main():
         torch.backends.mha.set_fastpath_enabled(True)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(folder / "image.onnx", options, providers=["CPUExecutionProvider"])
+        quantize_dynamic(folder / "image.onnx", folder / "image-int8.onnx", weight_type=QuantType.QInt8)
+        session, session_int8 = (onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
+                                 for name in ("image.onnx", "image-int8.onnx"))
         noise = {b: torch.randn(b, 3, 224, 224) for b in BATCHES}
-        ours, ort, pt, our_text, pt_text, indexed, longer = [], [], [], [], [], {}, None
+        ours, ours_int8, ort, ort_int8, pt, our_text, pt_text, indexed, longer = [], [], [], [], [], [], [], {}, None
         for _ in range(ROUNDS):
             line = our_rates(seconds, folder)
             ours.append(line["images_per_second"])
             our_text.append(line["texts_per_second"])
+            ours_int8.append(our_rates(seconds, folder, "cpu-int8")["images_per_second"])
             part = seconds / len(BATCHES)
-            ort.append(max(rate(part, lambda: session.run(None, {"x": x.numpy()}), b) for b, x in noise.items()))
+            for rates, session_of in ((ort, session), (ort_int8, session_int8)):
+                rates.append(max(rate(part, lambda: session_of.run(None, {"x": x.numpy()}), b) for b, x in noise.items()))
             pt.append(max(rate(part, lambda: clip.encode_image(x), b) for b, x in noise.items()))
             if len(sys.argv) > 3:
                 longer = longer or copies(sys.argv[3], tmp, COPIES)
-                for policy, options in (("keyframes", ["--keyframes"]), ("keyframes, gaps filled to 2 s", [])):
+                for policy, options in POLICIES.items():
                     runs_of = indexed.setdefault(policy, [])
                     runs_of.append([pipeline(sys.argv[2], folder, f, tmp, *options) for f in (sys.argv[3], longer)])
             pt_text.append(rate(seconds, lambda: clip.encode_text(tokenizer([SENTENCE])), 1))
@@ -110,16 +127,25 @@ def main():
     print(f"ONNX Runtime {onnxruntime.__version__}: {middle(ort):.1f} images/s (runs: {runs(ort)})")
     print(f"PyTorch {torch.__version__}: {middle(pt):.1f} images/s (runs: {runs(pt)})")
     print(f"images, vsearch / ONNX Runtime: {middle(ours) / middle(ort):.2f}, vsearch / PyTorch: {middle(ours) / middle(pt):.2f}")
+    print(f"eight bits: vsearch {middle(ours_int8):.1f} images/s (runs: {runs(ours_int8)}), {middle(ours_int8) / middle(ours):.2f} times "
+          f"its f32; ONNX Runtime {middle(ort_int8):.1f} (runs: {runs(ort_int8)}), vsearch / ONNX Runtime: "
+          f"{middle(ours_int8) / middle(ort_int8):.2f}")
     print(f"sentences one by one: vsearch {middle(our_text):.1f}/s, open_clip {middle(pt_text):.1f}/s, "
           f"ratio {middle(our_text) / middle(pt_text):.1f}")
     for policy, runs_of in indexed.items():
-        whole = [views / took for (views, took), _ in runs_of]
-        print(f"pipeline, {policy}, views cover: {middle(whole):.1f} views/s of {runs_of[0][0][0]}, start and model opening "
-              f"included (runs: {runs(whole)}), pipeline / encoder {middle(whole) / middle(ours):.2f}")
+        encoder = middle(ours_int8 if policy == INT8 else ours)
+        whole = [len(views) / took for (views, took), _ in runs_of]
+        print(f"pipeline, {policy}, views cover: {middle(whole):.1f} views/s of {len(runs_of[0][0][0])}, start and model opening "
+              f"included (runs: {runs(whole)}), pipeline / encoder {middle(whole) / encoder:.2f}")
         # What each further video costs: the start, which is the same however long, cancels out.
-        rates = [(more - views) / (longer_took - took) for (views, took), (more, longer_took) in runs_of]
+        rates = [(len(more) - len(views)) / (longer_took - took) for (views, took), (more, longer_took) in runs_of]
         print(f"    each further view, from {COPIES} copies of the folder against one: {middle(rates):.1f} views/s "
-              f"(runs: {runs(rates)}), pipeline / encoder {middle(rates) / middle(ours):.2f}")
+              f"(runs: {runs(rates)}), pipeline / encoder {middle(rates) / encoder:.2f}")
+    if indexed:
+        exact, rounded = (indexed[policy][0][0][0] for policy in ("keyframes", INT8))
+        cosines = [float(vector @ rounded[view]) for view, vector in exact.items()]
+        print(f"cosine of eight bits and f32 on {len(cosines)} views, random weights: least {min(cosines):.4f}, "
+              f"mean {sum(cosines) / len(cosines):.4f}")
 
 
 if __name__ == "__main__":

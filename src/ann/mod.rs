@@ -1,6 +1,7 @@
 //! Nearest neighbours: a mapped file of vectors, an exact scan of it, and an HNSW graph over it. Ids
 //! and vectors in, ids out.
 
+mod append;
 mod dot;
 mod exact;
 mod graph;
@@ -15,12 +16,13 @@ use simsimd::f16;
 
 use crate::types::VectorId;
 
+pub use append::Appender;
 pub use dot::dot;
 use dot::dot_halves;
 pub use exact::{Best, KeepRow, scan};
 pub use graph::Graph;
 pub use hnsw::{Progress, build};
-pub use vectors::{Appender, Row, Vectors};
+pub use vectors::{Row, Vectors};
 
 /// A vector near the query.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -7,7 +7,7 @@
 //! mapped keeps it.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -21,9 +21,9 @@ use crate::types::{VectorId, VideoId};
 
 /// Of the layout; another number is built again.
 const VERSION: u32 = 1;
-const STATE: &str = "state.json";
+pub(super) const STATE: &str = "state.json";
 /// Rows that share a checksum.
-const BLOCK: u64 = 4096;
+pub(super) const BLOCK: u64 = 4096;
 
 /// What a vector belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -65,22 +65,22 @@ impl Row {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct State {
+pub(super) struct State {
     version: u32,
-    epoch: u64,
-    dim: usize,
-    rows: u64,
+    pub(super) epoch: u64,
+    pub(super) dim: usize,
+    pub(super) rows: u64,
     /// Vector id of the last row.
-    last_id: i64,
+    pub(super) last_id: i64,
     /// Of the catalogue when it was last caught up.
-    generation: i64,
+    pub(super) generation: i64,
     /// Of each block of vectors, and of rows.
-    vector_sums: Vec<String>,
-    row_sums: Vec<String>,
+    pub(super) vector_sums: Vec<String>,
+    pub(super) row_sums: Vec<String>,
 }
 
 impl State {
-    fn fresh(dim: usize, epoch: u64) -> Self {
+    pub(super) fn fresh(dim: usize, epoch: u64) -> Self {
         Self {
             version: VERSION,
             epoch,
@@ -94,14 +94,14 @@ impl State {
     }
 
     /// `None` where there is none that this vsearch and this length of vector can use.
-    fn read(dir: &Path, dim: usize) -> Option<Self> {
+    pub(super) fn read(dir: &Path, dim: usize) -> Option<Self> {
         let state: Self = serde_json::from_slice(&fs::read(dir.join(STATE)).ok()?).ok()?;
         let blocks = state.rows.div_ceil(BLOCK) as usize;
         let whole = state.vector_sums.len() == blocks && state.row_sums.len() == blocks;
         (state.version == VERSION && state.dim == dim && whole).then_some(state)
     }
 
-    fn write(&self, dir: &Path) -> io::Result<()> {
+    pub(super) fn write(&self, dir: &Path) -> io::Result<()> {
         let fresh = dir.join(format!("{STATE}.new"));
         let mut file = File::create(&fresh)?;
         file.write_all(&serde_json::to_vec(self)?)?;
@@ -110,7 +110,7 @@ impl State {
         File::open(dir)?.sync_all()
     }
 
-    fn files(&self, dir: &Path) -> [(PathBuf, u64); 2] {
+    pub(super) fn files(&self, dir: &Path) -> [(PathBuf, u64); 2] {
         let name = |what: &str| dir.join(format!("{what}.{}", self.epoch));
         let row = size_of::<Row>() as u64;
         [(name("vectors"), 2 * self.dim as u64), (name("rows"), row)]
@@ -256,199 +256,15 @@ fn sum(bytes: &[u8]) -> String {
     shortened(blake3::hash(bytes))
 }
 
-fn shortened(hash: blake3::Hash) -> String {
+pub(super) fn shortened(hash: blake3::Hash) -> String {
     hash.to_hex()[..16].to_owned()
-}
-
-/// Adds rows to the file of a model. Nothing of it counts until [`Appender::finish`].
-pub struct Appender {
-    dir: PathBuf,
-    state: State,
-    vectors: Growing,
-    rows: Growing,
-    before: Option<u64>,
-}
-
-struct Growing {
-    path: PathBuf,
-    file: BufWriter<File>,
-    /// Of the last, unfinished block.
-    hasher: blake3::Hasher,
-}
-
-impl Appender {
-    /// Goes on where the file in `dir` ends; begins one where there is none that can be used.
-    pub fn open(dir: &Path, dim: usize) -> Result<Self, AnnError> {
-        match State::read(dir, dim) {
-            Some(state) => Self::at(dir, state, None),
-            None => Self::anew(dir, dim),
-        }
-    }
-
-    /// Begins a file that takes the place of the one in `dir`.
-    pub fn anew(dir: &Path, dim: usize) -> Result<Self, AnnError> {
-        // What a run left that did not finish.
-        let counts = State::read(dir, dim).map(|s| s.epoch);
-        for epoch in epochs(dir).into_iter().filter(|e| Some(*e) != counts) {
-            remove(dir, epoch);
-        }
-        let before = epochs(dir);
-        let epoch = before.iter().max().map_or(0, |e| e + 1);
-        Self::at(dir, State::fresh(dim, epoch), before.into_iter().max())
-    }
-
-    fn at(dir: &Path, state: State, before: Option<u64>) -> Result<Self, AnnError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |cause| AnnError::Write { path, cause }
-        };
-        fs::create_dir_all(dir).map_err(failed(dir))?;
-        let [vectors, rows] = state.files(dir).map(|(path, stride)| {
-            let opened = Growing::open(&path, state.rows, stride);
-            opened.map_err(failed(&path))
-        });
-        Ok(Self {
-            dir: dir.into(),
-            vectors: vectors?,
-            rows: rows?,
-            state,
-            before,
-        })
-    }
-
-    /// The vector the next one comes after.
-    pub fn last_id(&self) -> VectorId {
-        VectorId(self.state.last_id)
-    }
-
-    /// `vector`: little-endian f16. Ids must grow.
-    pub fn push(&mut self, row: Row, vector: &[u8]) -> Result<(), AnnError> {
-        if vector.len() != 2 * self.state.dim {
-            return Err(AnnError::Length {
-                id: row.id,
-                found: vector.len() / 2,
-                dim: self.state.dim,
-            });
-        }
-        self.vectors.push(vector)?;
-        self.rows.push(bytemuck::bytes_of(&row))?;
-        self.state.rows += 1;
-        self.state.last_id = row.id;
-        if self.state.rows.is_multiple_of(BLOCK) {
-            self.close_block();
-        }
-        Ok(())
-    }
-
-    fn close_block(&mut self) {
-        // A block that an earlier run left unfinished has a checksum already.
-        let complete = (self.state.rows - 1) as usize / BLOCK as usize;
-        self.state.vector_sums.truncate(complete);
-        self.state.row_sums.truncate(complete);
-        self.state.vector_sums.push(self.vectors.sum());
-        self.state.row_sums.push(self.rows.sum());
-    }
-
-    /// Makes what was pushed count, as of a generation of the catalogue; files it takes the place of go
-    /// away.
-    pub fn finish(mut self, generation: i64) -> Result<(), AnnError> {
-        self.state.generation = generation;
-        if !self.state.rows.is_multiple_of(BLOCK) {
-            self.close_block();
-        }
-        self.vectors.sync()?;
-        self.rows.sync()?;
-        let path = self.dir.join(STATE);
-        let written = self.state.write(&self.dir);
-        written.map_err(|cause| AnnError::Write { path, cause })?;
-        if self.before.is_some() {
-            for epoch in epochs(&self.dir) {
-                if epoch != self.state.epoch {
-                    remove(&self.dir, epoch);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Growing {
-    fn open(path: &Path, rows: u64, stride: u64) -> io::Result<Self> {
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)?;
-        let counted = rows * stride;
-        if file.metadata()?.len() < counted {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        // What an unfinished run left.
-        file.set_len(counted)?;
-        let mut hasher = blake3::Hasher::new();
-        file.seek(SeekFrom::Start(rows / BLOCK * BLOCK * stride))?;
-        let mut rest = Vec::new();
-        file.read_to_end(&mut rest)?;
-        hasher.update(&rest);
-        Ok(Self {
-            path: path.into(),
-            file: BufWriter::with_capacity(1 << 20, file),
-            hasher,
-        })
-    }
-
-    fn failed(&self, cause: io::Error) -> AnnError {
-        let path = self.path.clone();
-        AnnError::Write { path, cause }
-    }
-
-    fn push(&mut self, bytes: &[u8]) -> Result<(), AnnError> {
-        self.hasher.update(bytes);
-        self.file.write_all(bytes).map_err(|e| self.failed(e))
-    }
-
-    fn sum(&mut self) -> String {
-        let hash = self.hasher.finalize();
-        self.hasher.reset();
-        shortened(hash)
-    }
-
-    fn sync(&mut self) -> Result<(), AnnError> {
-        let synced = self
-            .file
-            .flush()
-            .and_then(|()| self.file.get_ref().sync_all());
-        synced.map_err(|e| self.failed(e))
-    }
-}
-
-fn remove(dir: &Path, epoch: u64) {
-    for what in ["vectors", "rows", "graph"] {
-        let _ = fs::remove_file(dir.join(format!("{what}.{epoch}")));
-    }
-}
-
-/// Epochs of which a file lies in `dir`.
-fn epochs(dir: &Path) -> Vec<u64> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let epoch = |e: fs::DirEntry| {
-        let name = e.file_name();
-        let (what, epoch) = name.to_str()?.split_once('.')?;
-        ["vectors", "rows", "graph"]
-            .contains(&what)
-            .then(|| epoch.parse().ok())?
-    };
-    let mut found: Vec<u64> = entries.filter_map(epoch).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
 }
 
 #[cfg(test)]
 mod tests {
     use half::f16;
 
+    use super::super::append::{Appender, epochs};
     use super::*;
 
     const DIM: usize = 4;

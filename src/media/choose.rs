@@ -2,7 +2,7 @@
 
 use crate::types::Timestamp;
 
-use super::sample::Sampling;
+use super::sampling::Sampling;
 
 /// Keyframes closer than this to the sample before add nothing: all-intra video has 30 a second.
 pub(super) const KEYFRAME_SPACING: f64 = 0.5;

@@ -11,6 +11,7 @@ mod gate;
 mod protocol;
 mod report;
 mod sample;
+mod sampling;
 mod seek;
 mod source;
 mod subtitles;
@@ -21,7 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use report::{Ending, ReadReport};
-pub use sample::{SampledFrame, Sampling, Span, sample};
+pub use sample::{SampledFrame, sample};
+pub use sampling::{Sampling, Span};
 pub use seek::frame_at;
 pub use source::{Choice, Source, VideoInfo};
 pub use subtitles::{Subtitle, beside as subtitles_beside};

@@ -2,15 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use ffmpeg_next as ff;
-use serde::{Deserialize, Serialize};
-
 use crate::types::{Pixels, Timestamp};
+use ffmpeg_next as ff;
 
-use super::choose::{Chooser, KEYFRAME_SPACING};
+use super::choose::Chooser;
 use super::cuts::Cuts;
 use super::gate::{Gate, Step, Want};
 use super::report::{Ending, ReadReport};
+use super::sampling::{Sampling, Span};
 use super::upright::Upright;
 use super::{MediaError, Source, Subtitle, subtitles};
 
@@ -33,78 +32,6 @@ const LARGEST_SIDE: u32 = 1920;
 
 /// Rounding of times that were kept as seconds.
 const KNOWN_WITHIN: f64 = 1e-6;
-
-/// Which frames of a video are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Sampling {
-    /// Keyframes, and frames between them so that no gap exceeds `max_gap` seconds.
-    GapFilled { max_gap: f64 },
-    /// One frame every `seconds`.
-    Every { seconds: f64 },
-    /// The first frame of each scene, and one every `max_gap` seconds.
-    Scenes { max_gap: f64 },
-    /// Only keyframes: cheapest, and blind to what comes and goes between two of them.
-    Keyframes,
-}
-
-impl Sampling {
-    pub const DEFAULT: Sampling = Sampling::GapFilled { max_gap: 2.0 };
-    pub const SCENES: Sampling = Sampling::Scenes { max_gap: 10.0 };
-
-    fn allowed_gap(self) -> f64 {
-        match self {
-            Self::GapFilled { max_gap } | Self::Scenes { max_gap } => max_gap,
-            Self::Every { seconds } => seconds,
-            Self::Keyframes => f64::INFINITY,
-        }
-    }
-
-    fn want(self) -> Want {
-        match self {
-            Self::GapFilled { max_gap } => Want::GapFilled {
-                spacing: KEYFRAME_SPACING.min(max_gap / 2.0),
-                max_gap,
-            },
-            Self::Every { seconds } => Want::Every { seconds },
-            Self::Scenes { .. } => Want::Everything,
-            Self::Keyframes => Want::Keyframes {
-                spacing: KEYFRAME_SPACING,
-            },
-        }
-    }
-}
-
-/// How it is written in the catalogue and shown in `status`.
-impl std::fmt::Display for Sampling {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::GapFilled { max_gap } => write!(f, "keyframes, gaps filled to {max_gap} s"),
-            Self::Every { seconds } => write!(f, "every {seconds} s"),
-            Self::Scenes { max_gap } => write!(f, "scenes, gaps filled to {max_gap} s"),
-            Self::Keyframes => write!(f, "keyframes"),
-        }
-    }
-}
-
-/// A stretch of a video, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Span {
-    pub from: f64,
-    /// The frames shown before it belong to the stretch; to the end of the video where `None`.
-    pub to: Option<f64>,
-}
-
-impl Span {
-    pub const WHOLE: Span = Span {
-        from: 0.0,
-        to: None,
-    };
-
-    /// From `from` seconds to the end of the video.
-    pub fn from(from: f64) -> Self {
-        Self { from, to: None }
-    }
-}
 
 /// A frame to look at.
 #[derive(Debug)]

@@ -1,18 +1,56 @@
 //! Hits that differ from one another.
 
+use std::collections::HashMap;
+
+use super::SearchError;
 use super::merge::Merged;
-use crate::types::Embedding;
+use super::rank::Search;
+use crate::types::{Embedding, MomentId};
 
 /// How much the score counts beside novelty (the λ of maximal marginal relevance).
 const RELEVANCE: f64 = 0.7;
 /// Moments of different videos as similar as this show the same.
 const ALIKE: f32 = 0.98;
 
+impl Search<'_> {
+    /// Up to `limit` of the moments that differ from one another, with how many more are like each.
+    pub(super) fn diverse(
+        &self,
+        moments: Vec<(Merged, Option<f64>)>,
+        limit: usize,
+    ) -> Result<Vec<(Merged, Option<f64>, usize)>, SearchError> {
+        let (mut pool, mut confidences) = (Vec::new(), HashMap::new());
+        for (moment, confidence) in moments {
+            confidences.insert(moment.best.row.moment, confidence);
+            let vector = match moment.best.nearest {
+                Some((id, _)) => self.reader.vector(id)?,
+                None => None,
+            };
+            let first = |views: Vec<_>| views.into_iter().next();
+            let vector = match vector {
+                Some(vector) => Some(vector),
+                None => first(
+                    self.reader
+                        .vectors_of(&self.model, moment.best.row.moment)?,
+                ),
+            };
+            pool.extend(vector.map(|v| (moment, v)));
+        }
+        let taken = diversify(pool, limit).into_iter();
+        let confidence = |id: &MomentId| confidences.get(id).copied().flatten();
+        let with_confidence = taken.map(|(m, alike)| {
+            let confidence = confidence(&m.best.row.moment);
+            (m, confidence, alike)
+        });
+        Ok(with_confidence.collect())
+    }
+}
+
 /// Takes up to `limit` moments, given best first with their vectors, by maximal marginal relevance
 /// (Carbonell & Goldstein 1998): each time the one that scores well and is least like those taken. Near
 /// duplicates in other videos are counted with the first of them. Returns the moments with how many more are
 /// like each.
-pub(super) fn diversify(moments: Vec<(Merged, Embedding)>, limit: usize) -> Vec<(Merged, usize)> {
+fn diversify(moments: Vec<(Merged, Embedding)>, limit: usize) -> Vec<(Merged, usize)> {
     let mut kept: Vec<(Merged, Embedding, usize)> = Vec::new();
     for (moment, vector) in moments {
         let video = moment.best.row.video;
