@@ -274,8 +274,12 @@ def parity(vsearch, only):
             picture().save(path)
             cosines = [float(image @ embed(vsearch, Path(tmp) / name, "--image", str(path)))]
             cosines += [float(t @ embed(vsearch, Path(tmp) / name, "--text", s)) for s, t in zip(sentences, texts)]
+            int8 = ""
+            if not name.startswith("RN"):
+                rounded = embed(vsearch, Path(tmp) / name, "--image", str(path), "--device", "cpu-int8")
+                int8 = f"; image in eight bits {float(image @ rounded):.6f}"
         worst = min(worst, *cosines)
-        print(f"{name}: cosine image {cosines[0]:.6f}, text {min(cosines[1:]):.6f}", flush=True)
+        print(f"{name}: cosine image {cosines[0]:.6f}, text {min(cosines[1:]):.6f}{int8}", flush=True)
     print(f"worst cosine: {worst:.6f} ({'at least' if worst >= 0.9999 else 'BELOW'} 0.9999)")
     sys.exit(worst < 0.9999)
 
