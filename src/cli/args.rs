@@ -48,7 +48,7 @@ pub(super) struct Common {
     /// Folder of the library [default: $VSEARCH_LIBRARY, else the platform's data folder]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) library: Option<PathBuf>,
-    /// Where the model computes: auto, cpu, cpu-int8 (CLIP on a CPU with eight-bit products, faster), cuda,
+    /// Where the model computes: auto, cpu, cpu-int8 (CLIP's pictures by eight-bit products), cuda,
     /// cuda:N or metal (GPUs where they are built in)
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub(super) device: DeviceChoice,

@@ -60,7 +60,7 @@ pub fn run() -> ExitCode {
 /// What candle reads before each matrix product: how many threads it may take.
 const PRODUCT_THREADS: &str = "RAYON_NUM_THREADS";
 
-/// Tells candle that a product takes one thread, as a worker has. Where it is not told it reads
+/// Tells candle on Linux that a product takes one thread, as a worker has. Where it is not told it reads
 /// /proc/cpuinfo for each product, which costs a twentieth of embedding pictures and a fourth of sentences.
 fn with_single_threaded_products() {
     let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);

@@ -7,7 +7,7 @@ use candle_core::{DType, Device as Candle};
 
 use super::EmbedError;
 
-const CPU_INT8: &str = "cpu-int8";
+pub(super) const CPU_INT8: &str = "cpu-int8";
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

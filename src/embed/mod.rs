@@ -213,14 +213,19 @@ pub fn open_model(name: &str, device: &Device) -> Result<Box<dyn Embedder>, Embe
     }
 }
 
-/// Does the work where rayon has a thread for each core, whatever the threads a product may take.
-fn on_all_cores<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+/// Loads both sides of a model, where rayon has a thread for each core whatever a product may take.
+fn load_both<A: Send, B: Send, E: Send>(
+    pictures: impl FnOnce() -> Result<A, E> + Send,
+    sentences: impl FnOnce() -> Result<B, E> + Send,
+) -> Result<(), E> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(cores);
-    match pool.build() {
-        Ok(pool) => pool.install(work),
-        Err(_) => work(),
-    }
+    let load = || rayon::join(pictures, sentences);
+    let (pictures, sentences) = match pool.build() {
+        Ok(pool) => pool.install(load),
+        Err(_) => load(),
+    };
+    pictures.and(sentences.map(drop))
 }
 
 /// A model's raw vector, of length 1.

@@ -5,9 +5,11 @@ use std::thread::Scope;
 
 use crossbeam::channel::{Receiver, Sender};
 
-use super::{IngestError, spawn};
+use super::{IngestError, Thumbnail, spawn};
 use crate::embed::{Embedder, Views, Workers};
 use crate::types::{Embedding, Pixels, ViewVectors};
+
+const FRAMES_PER_WORKER: usize = 4;
 
 /// A frame on its way to a worker.
 pub(super) struct Frame<T> {
@@ -26,18 +28,25 @@ pub(super) struct EmbedWorkers<'a, T, M> {
     pub(super) embedder: &'a dyn Embedder,
     pub(super) workers: Workers,
     pub(super) views: Views,
+    /// How pictures of the frames are kept, where they are.
+    pub(super) thumbnail: Option<Thumbnail>,
     pub(super) frames: Receiver<Frame<T>>,
     pub(super) results: Sender<M>,
 }
 
+/// Frames waiting for the workers: enough that none waits for a decoder, few enough that they (6 MB each) stay
+/// a small part of memory.
+pub(super) fn waiting(embedder: &dyn Embedder, workers: Workers) -> usize {
+    (FRAMES_PER_WORKER * workers.count).max(embedder.batch_size())
+}
+
 impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
-    /// Starts the workers; they end when no frame is left, or nobody to take what comes of it. `keep` says what of a
-    /// frame goes with its vectors, which `message` sends on.
-    pub(super) fn start<'scope, K: 'a>(
+    /// Starts the workers; they end when no frame is left, or nobody to take the `message` of what a frame shows, its
+    /// thumbnail and its vectors.
+    pub(super) fn start<'scope>(
         self,
         scope: &'scope Scope<'scope, '_>,
-        keep: impl Fn(T, &Pixels) -> K + Copy + Send + Sync + 'scope,
-        message: impl Fn(K, Seen) -> M + Copy + Send + Sync + 'scope,
+        message: impl Fn(T, Option<Vec<u8>>, Seen) -> M + Copy + Send + Sync + 'scope,
     ) -> Result<(), IngestError>
     where
         'a: 'scope,
@@ -48,23 +57,23 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
                 results: self.results.clone(),
                 ..self
             };
-            let work = move || worker.run(keep, message);
-            spawn(scope, format!("embed-{n}"), work)?;
+            spawn(scope, format!("embed-{n}"), move || worker.run(message))?;
         }
         Ok(())
     }
 
-    fn run<K>(&self, keep: impl Fn(T, &Pixels) -> K + Sync, message: impl Fn(K, Seen) -> M + Sync) {
+    fn run(&self, message: impl Fn(T, Option<Vec<u8>>, Seen) -> M + Sync) {
         let threads = self.workers.threads;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let work = || {
             while let Some(batch) = self.batch() {
+                let thumbnail = |pixels: &Pixels| self.thumbnail.and_then(|t| t.of(pixels));
                 let (kept, frames): (Vec<_>, Vec<_>) = batch
                     .into_iter()
-                    .map(|f| (keep(f.of, &f.pixels), (f.pixels, f.scale)))
+                    .map(|f| ((f.of, thumbnail(&f.pixels)), (f.pixels, f.scale)))
                     .unzip();
-                for (kept, seen) in kept.into_iter().zip(self.embed(frames)) {
-                    if self.results.send(message(kept, seen)).is_err() {
+                for ((of, thumbnail), seen) in kept.into_iter().zip(self.embed(frames)) {
+                    if self.results.send(message(of, thumbnail, seen)).is_err() {
                         return;
                     }
                 }

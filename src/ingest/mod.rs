@@ -13,6 +13,7 @@ mod reembed;
 mod signature;
 mod thumbnail;
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -202,15 +203,19 @@ pub fn run(
 ) -> Result<Summary, IngestError> {
     let mut prober = Worker::new(job.decoder.clone(), job.limits, job.stream, stop.clone());
     thread::scope(|scope| {
-        // The model comes in while files are looked at; the pipeline waits for it and tells what is wrong with it.
-        let load = || drop(embedder.load());
-        let mut loading = false;
+        // The model comes in while files are still looked at.
+        let mut loading = None;
         let mut found = || {
-            if !std::mem::replace(&mut loading, true) {
-                let _ = spawn(scope, "load".into(), load);
-            }
+            loading.get_or_insert_with(|| {
+                let name = thread::Builder::new().name("load".into());
+                name.spawn_scoped(scope, || embedder.load())
+            });
         };
         let plan = plan::make(job, writer, &mut prober, &mut found, stop, report)?;
+        if let Some(loading) = loading {
+            let loaded = loading.map_err(IngestError::Threads)?.join();
+            loaded.unwrap_or_else(|panic| resume_unwind(panic))?;
+        }
         let mut summary = Summary {
             current: plan.current,
             other: plan.other,
@@ -236,7 +241,7 @@ pub fn run(
                 left: 0.0,
             });
         }
-        if !plan.videos.is_empty() {
+        if !plan.videos.is_empty() && !prober.stopped() {
             let videos = &plan.videos;
             pipeline::run(job, videos, prober, embedder, writer, report, &mut summary)?;
         }

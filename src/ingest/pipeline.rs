@@ -10,18 +10,13 @@ use std::thread;
 use crossbeam::channel::{Sender, bounded};
 
 use super::commit::{Committer, Message, ReadEnd, Stretch, Unread};
-use super::embedding::{EmbedWorkers, Frame, said};
+use super::embedding::{EmbedWorkers, Frame, said, waiting};
 use super::fold::{Folder, Moment};
 use super::plan::Video;
 use super::{Event, IngestError, Job, Summary, self_test, spawn};
 use crate::embed::Embedder;
 use crate::index::Writer;
 use crate::media::{Ending, MediaError, ReadReport, Span, VideoInfo, Worker};
-use crate::types::Pixels;
-
-/// Moments waiting for a worker, for each worker: enough that none waits for a decoder, few
-/// enough that the frames (6 MB each) stay a small part of memory.
-const QUEUE_PER_WORKER: usize = 4;
 
 /// Results waiting for the committer: small, so that a slow disk holds up the decoders.
 const COMMIT_QUEUE: usize = 64;
@@ -45,8 +40,7 @@ pub(super) fn run(
     let decoder_threads = cores / decoders + usize::from(decoders < cores);
     let next = AtomicUsize::new(0);
     let workers = embedder.workers(cores);
-    let waiting = (QUEUE_PER_WORKER * workers.count).max(embedder.batch_size());
-    let (to_workers, frames) = bounded(waiting);
+    let (to_workers, frames) = bounded(waiting(embedder, workers));
     let (to_committer, messages) = bounded(COMMIT_QUEUE);
 
     thread::scope(|scope| {
@@ -74,24 +68,21 @@ pub(super) fn run(
             spawn(scope, format!("decode-{n}"), work)?;
         }
         drop(to_workers);
-        // Meanwhile the decoders fill their channel. On failure it closes, and they come home.
-        embedder.load()?;
         let embed = EmbedWorkers {
             embedder,
             workers,
             views: job.views,
+            thumbnail: job.thumbnail,
             frames,
             results: to_committer,
         };
-        let thumbnail = |of, pixels: &Pixels| (of, job.thumbnail.and_then(|t| t.of(pixels)));
-        embed.start(scope, thumbnail, |(of, thumbnail), vectors| {
-            Message::Moment {
-                of,
-                thumbnail,
-                vectors,
-            }
+        embed.start(scope, |of, thumbnail, vectors| Message::Moment {
+            of,
+            vectors,
+            thumbnail,
         })?;
-        // Nothing is committed before the model has passed.
+        // No vector is committed before the model has passed. On failure the channels close, and every
+        // thread comes home.
         self_test(embedder, writer)?;
         // When the committer fails its channel closes, and so every thread comes home.
         Committer::new(job, videos, writer, report, summary).run(messages)

@@ -10,7 +10,7 @@ use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::embedding::{EmbedWorkers, Frame, Seen};
+use super::embedding::{EmbedWorkers, Frame, Seen, waiting};
 use super::{IngestError, Job, self_test, spawn};
 use crate::embed::Embedder;
 use crate::index::{Lacking, Thumbnails, VideoRef, Writer};
@@ -65,7 +65,7 @@ pub fn reembed(
     embedder.load()?;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let workers = embedder.workers(cores);
-    let (to_workers, frames) = bounded(embedder.batch_size().max(2 * workers.count));
+    let (to_workers, frames) = bounded(waiting(embedder, workers));
     let (to_committer, messages) = bounded(COMMIT_MOMENTS);
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -80,8 +80,11 @@ pub fn reembed(
                     let mut worker =
                         Worker::new(job.decoder.clone(), job.limits, stream, stop.clone());
                     let kept = thumbnails.as_ref();
-                    let missing = read(&mut worker, video, lacking, kept, &to_workers);
-                    let sent = missing.map(|m| to_committer.send(m).is_ok());
+                    let read = read(&mut worker, video, lacking, kept, &to_workers);
+                    let ControlFlow::Continue(unread) = read else {
+                        return;
+                    };
+                    let sent = unread.map(|message| to_committer.send(message).is_ok());
                     if sent == Some(false) || stop.load(Ordering::Relaxed) {
                         return;
                     }
@@ -94,10 +97,11 @@ pub fn reembed(
             embedder,
             workers,
             views: job.views,
+            thumbnail: None,
             frames,
             results: to_committer,
         };
-        embed.start(scope, |moment, _| moment, Message::Embedded)?;
+        embed.start(scope, |moment, _, seen| Message::Embedded(moment, seen))?;
         self_test(embedder, writer)?;
         commit(messages, writer, &mut done, &|n| report(n, total))
     })?;
@@ -105,14 +109,14 @@ pub fn reembed(
     Ok(done)
 }
 
-/// Sends the frames of a video's moments on; says which could not be had.
+/// Sends the frames of a video's moments on; says which could not be had. Breaks off where nobody takes them.
 fn read(
     worker: &mut Worker,
     video: &VideoRef,
     lacking: &Lacking,
     kept: Option<&Thumbnails>,
     to_workers: &Sender<Frame<MomentId>>,
-) -> Option<Message> {
+) -> ControlFlow<(), Option<Message>> {
     let times: Vec<f64> = lacking.moments.iter().map(|(_, t)| t.seconds()).collect();
     let (mut seen, mut why) = (vec![false; times.len()], None);
     let mut from = 0;
@@ -141,7 +145,7 @@ fn read(
         });
         match read {
             Ok(()) => break,
-            Err(MediaError::Stopped { .. }) => return None,
+            Err(MediaError::Stopped { .. }) => return ControlFlow::Break(()),
             // The frame that ended its decoder is passed over.
             Err(e) => {
                 why.get_or_insert(e);
@@ -149,7 +153,9 @@ fn read(
             }
         }
     }
-    let why = why?;
+    let Some(why) = why else {
+        return ControlFlow::Continue(None);
+    };
     // The pictures kept of them are better than nothing.
     let mut from_kept = 0;
     for (seen, (moment, _)) in seen.iter_mut().zip(&lacking.moments) {
@@ -166,16 +172,18 @@ fn read(
                 scale: shown / f64::from(pixels.width()),
                 pixels,
             };
-            to_workers.send(frame).ok()?;
+            if to_workers.send(frame).is_err() {
+                return ControlFlow::Break(());
+            }
         }
     }
     let missing = seen.iter().filter(|s| !**s).count() as u64;
     let (kept, problem) = (from_kept, why.to_string());
-    Some(Message::Unread {
+    ControlFlow::Continue(Some(Message::Unread {
         kept,
         missing,
         problem,
-    })
+    }))
 }
 
 fn commit(

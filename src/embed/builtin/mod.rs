@@ -20,7 +20,7 @@ use self::efficientnet::EfficientNetLite0;
 use self::sentence::SentenceEncoder;
 use self::weights::Weights;
 use super::preprocess::bicubic;
-use super::{Device, EmbedError, Embedder, ModelCard, Reference};
+use super::{Device, EmbedError, Embedder, ModelCard, Reference, load_both};
 use crate::types::{Embedding, Pixels};
 
 pub const NAME: &str = "builtin";
@@ -125,11 +125,7 @@ impl Embedder for Builtin {
     }
 
     fn load(&self) -> Result<(), EmbedError> {
-        let both = || rayon::join(|| self.image_side(), || self.text_side());
-        let (pictures, sentences) = super::on_all_cores(both);
-        pictures?;
-        sentences?;
-        Ok(())
+        load_both(|| self.image_side(), || self.text_side())
     }
 
     fn device(&self) -> String {

@@ -35,13 +35,13 @@ impl Int8Matrix {
     pub(super) fn of(weight: &Tensor) -> Result<Self> {
         let (depth, width) = weight.dims2()?;
         let executor = Executor::new();
-        // Two products of 255 and 64 are the most that an instruction without VNNI adds in 16 bits.
-        let greatest = if executor.may_saturate() { 63.0 } else { 127.0 };
+        // Without VNNI two products are added in 16 bits: of 255 and 64 they still fit.
+        let greatest = if executor.may_saturate() { 64.0 } else { 127.0 };
         // As files have it: the weights of one output lie together.
-        let rows = weight.t()?.contiguous()?.to_vec2::<f32>()?;
+        let rows = weight.t()?.flatten_all()?.to_vec1::<f32>()?;
         let mut values = Vec::with_capacity(depth * width);
         let (mut scales, mut sums) = (Vec::with_capacity(width), Vec::with_capacity(width));
-        for row in rows {
+        for row in rows.chunks_exact(depth.max(1)) {
             let most = row.iter().fold(0.0f32, |most, w| most.max(w.abs()));
             let scale = if most > 0.0 { most / greatest } else { 1.0 };
             let before = values.len();

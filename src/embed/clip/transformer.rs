@@ -125,11 +125,11 @@ impl Transformer {
 
     /// Weights in eight bits from now on; norms, attention and activations stay as they are.
     pub(super) fn quantise(&mut self) -> CandleResult<()> {
-        let linears = |b: &'_ mut Block| -> CandleResult<()> {
+        let linears = |b: &mut Block| {
             let all = [&mut b.qkv, &mut b.out, &mut b.fc, &mut b.proj];
             all.into_iter().try_for_each(Linear::quantise)
         };
-        self.blocks.iter_mut().try_for_each(linears)
+        self.blocks.par_iter_mut().try_for_each(linears)
     }
 
     /// `x`: `[n, tokens, width]`. Returns row `row` of the last block, `[n, width]`: the one that
