@@ -3,7 +3,9 @@
 //!
 //! Weights are quantised once, symmetrically, with a scale for each output (Jacob et al. 2018); activations
 //! at run time, with a scale and a zero point for each row, so that one picture never changes another's
-//! vector ("dynamic quantisation"). Sums are exact in 32 bits. rten-gemm does the products.
+//! vector ("dynamic quantisation"). Inputs that are always great would leave no room for the others: part
+//! of their size is moved to their weights ("SmoothQuant", Xiao et al. 2023). Sums are exact in 32 bits.
+//! rten-gemm does the products.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
@@ -14,9 +16,14 @@ use super::fused::values;
 /// Picks the kernel for this machine when it is made, which is cheap; it cannot be shared among threads.
 type Executor = GemmExecutor<u8, i8, i32>;
 
+/// An input or a weight below this counts as this.
+const LEAST: f32 = 1e-5;
+
 /// A matrix `[in, out]` in eight bits.
 pub(super) struct Int8Matrix {
     packed: PackedBMatrix<i8>,
+    /// What each input is multiplied with first; its weights are divided by it.
+    smoothing: Vec<f32>,
     /// What 1 stands for, for each output.
     scales: Vec<f32>,
     /// Of the weights of each output.
@@ -31,19 +38,22 @@ struct Rows {
 }
 
 impl Int8Matrix {
-    /// `weight`: `[in, out]`, f32 on the CPU.
-    pub(super) fn of(weight: &Tensor) -> Result<Self> {
+    /// `weight`: `[in, out]`, f32 on the CPU; `greatest`: how great each input gets.
+    pub(super) fn of(weight: &Tensor, greatest: &[f32]) -> Result<Self> {
         let (depth, width) = weight.dims2()?;
+        let smoothing = smoothing(weight, greatest)?;
+        let divisor = Tensor::new(smoothing.as_slice(), weight.device())?.unsqueeze(1)?;
+        let weight = weight.broadcast_div(&divisor)?;
         let executor = Executor::new();
         // Without VNNI two products are added in 16 bits: of 255 and 64 they still fit.
-        let greatest = if executor.may_saturate() { 64.0 } else { 127.0 };
+        let range = if executor.may_saturate() { 64.0 } else { 127.0 };
         // As files have it: the weights of one output lie together.
         let rows = weight.t()?.flatten_all()?.to_vec1::<f32>()?;
         let mut values = Vec::with_capacity(depth * width);
         let (mut scales, mut sums) = (Vec::with_capacity(width), Vec::with_capacity(width));
         for row in rows.chunks_exact(depth.max(1)) {
             let most = row.iter().fold(0.0f32, |most, w| most.max(w.abs()));
-            let scale = if most > 0.0 { most / greatest } else { 1.0 };
+            let scale = if most > 0.0 { most / range } else { 1.0 };
             let before = values.len();
             values.extend(row.iter().map(|w| (w / scale).round() as i8));
             sums.push(values[before..].iter().map(|&v| i32::from(v)).sum());
@@ -53,6 +63,7 @@ impl Int8Matrix {
         let packed = executor.prepack_b(quantised.transposed());
         Ok(Self {
             packed,
+            smoothing,
             scales,
             sums,
         })
@@ -75,7 +86,7 @@ impl CustomOp1 for Int8Matrix {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (count, depth) = layout.shape().dims2()?;
-        let rows = Rows::of(values(x, layout)?, depth);
+        let rows = Rows::of(values(x, layout)?, &self.smoothing);
         let mut sums = vec![0i32; count * self.width()];
         let left = NdTensorView::from_data([count, depth], rows.values.as_slice());
         // Zero points are left to `scaled`: rten-gemm 0.27 takes those of the first rows for all.
@@ -104,8 +115,22 @@ impl Int8Matrix {
     }
 }
 
+/// The root of weight over activation shares the range out evenly among the two (SmoothQuant's α of 0.5).
+fn smoothing(weight: &Tensor, greatest: &[f32]) -> Result<Vec<f32>> {
+    let weights = weight.abs()?.max(1)?.to_vec1::<f32>()?;
+    let mut sorted = greatest.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    // One that has been small so far may still become as great as others are.
+    let usual = sorted.get(sorted.len() / 2).map_or(LEAST, |m| m.max(LEAST));
+    let both = greatest.iter().zip(weights);
+    Ok(both
+        .map(|(a, w)| (w.max(LEAST) / a.max(usual)).sqrt())
+        .collect())
+}
+
 impl Rows {
-    fn of(x: &[f32], depth: usize) -> Self {
+    fn of(x: &[f32], smoothing: &[f32]) -> Self {
+        let depth = smoothing.len();
         let count = x.len() / depth;
         let mut rows = Self {
             values: vec![0; x.len()],
@@ -116,7 +141,7 @@ impl Rows {
                 .chunks_exact(depth)
                 .zip(rows.values.chunks_exact_mut(depth));
             for (x, values) in both {
-                rows.scales.push(quantise(x, values));
+                rows.scales.push(quantise(x, smoothing, values));
             }
         });
         rows
@@ -126,11 +151,11 @@ impl Rows {
 /// One row to eight bits; returns the scale and the zero point. Where a value is not finite the scale is
 /// not a number, and so is all that comes of it.
 #[inline(always)]
-fn quantise(x: &[f32], values: &mut [u8]) -> (f32, i32) {
+fn quantise(x: &[f32], smoothing: &[f32], values: &mut [u8]) -> (f32, i32) {
     // Zero is always among what can be said exactly.
     let (mut least, mut most) = (0, 0);
-    for x in x {
-        let rank = rank(x.to_bits());
+    for (x, s) in x.iter().zip(smoothing) {
+        let rank = rank((x * s).to_bits());
         least = rank.min(least);
         most = rank.max(most);
     }
@@ -142,9 +167,9 @@ fn quantise(x: &[f32], values: &mut [u8]) -> (f32, i32) {
     }
     let scale = if range > 0.0 { range / 255.0 } else { 1.0 };
     let (per, zero) = (1.0 / scale, (-least / scale).round());
-    for (x, value) in x.iter().zip(values) {
+    for ((x, s), value) in x.iter().zip(smoothing).zip(values) {
         // Adding 1.5 · 2^23 rounds to an integer in the low bits.
-        let rounded = (x * per + zero).clamp(0.0, 255.0) + 12_582_912.0;
+        let rounded = (x * s * per + zero).clamp(0.0, 255.0) + 12_582_912.0;
         *value = rounded.to_bits() as u8;
     }
     (scale, zero as i32)
@@ -176,6 +201,37 @@ mod tests {
         Tensor::from_vec(values, (rows, columns), &Device::Cpu).unwrap()
     }
 
+    fn greatest(x: &Tensor) -> Vec<f32> {
+        x.abs().unwrap().max(0).unwrap().to_vec1().unwrap()
+    }
+
+    /// How far the product is from that of f32, as a share.
+    fn off(x: &Tensor, weight: &Tensor, greatest: &[f32]) -> f32 {
+        let product = Int8Matrix::of(weight, greatest)
+            .unwrap()
+            .product(x)
+            .unwrap();
+        let exact = x.matmul(weight).unwrap();
+        let size = |t: &Tensor| {
+            let mean = t.sqr().unwrap().mean_all().unwrap();
+            mean.to_scalar::<f32>().unwrap().sqrt()
+        };
+        size(&(product - &exact).unwrap()) / size(&exact)
+    }
+
+    #[test]
+    fn a_great_input_takes_no_room_from_the_others() {
+        let (x, weight) = (noise(50, 96), noise(96, 40));
+        // The same product, one input a thousand times as great and its weights as small.
+        let factor: Vec<f32> = (0..96).map(|i| if i == 7 { 1000.0 } else { 1.0 }).collect();
+        let factor = Tensor::from_vec(factor, 96, &Device::Cpu).unwrap();
+        let x = x.broadcast_mul(&factor).unwrap();
+        let weight = weight.broadcast_div(&factor.unsqueeze(1).unwrap()).unwrap();
+        let known = off(&x, &weight, &greatest(&x));
+        let unknown = off(&x, &weight, &[1.0; 96]);
+        assert!(known < 0.02 && unknown > 2.0 * known, "{known} {unknown}");
+    }
+
     #[test]
     fn products_are_nearly_those_of_f32() {
         // More rows and outputs than one tile, depths of one block and of several.
@@ -185,13 +241,7 @@ mod tests {
             let shifts = Tensor::from_vec(shifts, (rows, 1), &Device::Cpu).unwrap();
             let x = noise(rows, depth).broadcast_add(&shifts).unwrap();
             let weight = (noise(depth, width) + 0.1).unwrap();
-            let product = Int8Matrix::of(&weight).unwrap().product(&x).unwrap();
-            let exact = x.matmul(&weight).unwrap();
-            let size = |t: &Tensor| {
-                let mean = t.sqr().unwrap().mean_all().unwrap();
-                mean.to_scalar::<f32>().unwrap().sqrt()
-            };
-            let off = size(&(product - &exact).unwrap()) / size(&exact);
+            let off = off(&x, &weight, &greatest(&x));
             assert!(off > 0.0 && off < 0.02, "{rows} {depth} {width}: {off}");
         }
     }
@@ -199,7 +249,7 @@ mod tests {
     #[test]
     fn a_row_that_is_no_number_stays_one_and_alone() {
         let weight = Tensor::ones((4, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
-        let matrix = Int8Matrix::of(&weight).unwrap();
+        let matrix = Int8Matrix::of(&weight, &[4.0; 4]).unwrap();
         for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let rows = [[0.0; 4], [1.0, bad, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]];
             let x = Tensor::new(&rows, &Device::Cpu).unwrap();
@@ -217,7 +267,7 @@ mod tests {
         #[test]
         fn a_row_is_kept_within_half_a_step(x in prop::collection::vec(-1e4f32..1e4, 1..200)) {
             let mut values = vec![0; x.len()];
-            let (scale, zero) = quantise(&x, &mut values);
+            let (scale, zero) = quantise(&x, &vec![1.0; x.len()], &mut values);
             for (x, v) in x.iter().zip(values) {
                 let kept = (i32::from(v) - zero) as f32 * scale;
                 // Half a step of the value, and half of the zero point.

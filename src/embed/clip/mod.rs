@@ -166,6 +166,7 @@ impl Clip {
     /// Turns the tower to eight bits, provided that it sees the test pictures as before.
     fn quantise(&self, vit: &mut Vit) -> Result<(), ClipError> {
         let pictures = self.prepared(&canary::pictures())?;
+        vit.watch()?;
         let exact = vit.forward(&pictures)?.to_vec2()?;
         vit.quantise()?;
         let rounded = vit.forward(&pictures)?.to_vec2()?;

@@ -1,6 +1,8 @@
 //! The pre-norm transformer both towers are made of (Radford et al. 2019; Dosovitskiy et al.
 //! 2021).
 
+use std::sync::{Mutex, PoisonError};
+
 use candle_core::{Result as CandleResult, Tensor};
 use candle_nn::ops::softmax_last_dim;
 use candle_nn::{LayerNorm, Module};
@@ -23,6 +25,8 @@ pub(super) struct Linear {
 enum Weight {
     /// `[in, out]`, the order in which a product reads it.
     Float(Tensor),
+    /// The same, and the greatest activation each input has had.
+    Watched(Tensor, Mutex<Vec<f32>>),
     Int8(Int8Matrix),
 }
 
@@ -61,18 +65,43 @@ impl Linear {
         let x = x.reshape((rows, width))?;
         let y = match &self.weight {
             Weight::Float(weight) => x.matmul(weight)?,
+            Weight::Watched(weight, greatest) => {
+                watch(&x, greatest)?;
+                x.matmul(weight)?
+            }
             Weight::Int8(matrix) => matrix.product(&x)?,
         };
         shape.push(y.dim(1)?);
         y.reshape(shape)
     }
 
-    fn quantise(&mut self) -> CandleResult<()> {
+    fn watch(&mut self) -> CandleResult<()> {
         if let Weight::Float(weight) = &self.weight {
-            self.weight = Weight::Int8(Int8Matrix::of(weight)?);
+            let greatest = Mutex::new(vec![0.0; weight.dim(0)?]);
+            self.weight = Weight::Watched(weight.clone(), greatest);
         }
         Ok(())
     }
+
+    fn quantise(&mut self) -> CandleResult<()> {
+        if let Weight::Watched(weight, greatest) = &self.weight {
+            let greatest = greatest.lock().unwrap_or_else(PoisonError::into_inner);
+            let matrix = Int8Matrix::of(weight, &greatest)?;
+            drop(greatest);
+            self.weight = Weight::Int8(matrix);
+        }
+        Ok(())
+    }
+}
+
+/// `x`: `[rows, in]`.
+fn watch(x: &Tensor, greatest: &Mutex<Vec<f32>>) -> CandleResult<()> {
+    let here = x.abs()?.max(0)?.to_vec1::<f32>()?;
+    let mut greatest = greatest.lock().unwrap_or_else(PoisonError::into_inner);
+    for (greatest, here) in greatest.iter_mut().zip(here) {
+        *greatest = greatest.max(here);
+    }
+    Ok(())
 }
 
 pub(super) fn layer_norm(w: &Weights, name: &str, width: usize) -> Result<LayerNorm, ClipError> {
@@ -123,13 +152,21 @@ impl Transformer {
         Ok(Self { blocks })
     }
 
-    /// Weights in eight bits from now on; norms, attention and activations stay as they are.
+    /// Remembers from now on how great the activations are that come to each product.
+    pub(super) fn watch(&mut self) -> CandleResult<()> {
+        self.each_linear(Linear::watch)
+    }
+
+    /// Computes watched products in eight bits from now on; norms and attention stay as they are.
     pub(super) fn quantise(&mut self) -> CandleResult<()> {
-        let linears = |b: &mut Block| {
+        self.each_linear(Linear::quantise)
+    }
+
+    fn each_linear(&mut self, f: fn(&mut Linear) -> CandleResult<()>) -> CandleResult<()> {
+        self.blocks.par_iter_mut().try_for_each(|b| {
             let all = [&mut b.qkv, &mut b.out, &mut b.fc, &mut b.proj];
-            all.into_iter().try_for_each(Linear::quantise)
-        };
-        self.blocks.par_iter_mut().try_for_each(linears)
+            all.into_iter().try_for_each(f)
+        })
     }
 
     /// `x`: `[n, tokens, width]`. Returns row `row` of the last block, `[n, width]`: the one that

@@ -69,6 +69,10 @@ impl Vit {
         })
     }
 
+    pub(super) fn watch(&mut self) -> CandleResult<()> {
+        self.transformer.watch()
+    }
+
     pub(super) fn quantise(&mut self) -> CandleResult<()> {
         self.transformer.quantise()
     }
