@@ -43,16 +43,13 @@ impl TextTower {
                 .tensor("text_projection.weight", &[config.dim, width])?
                 .t()?,
         };
+        let mut transformer =
+            Transformer::load(w, names[2], config.layout, config.text, config.activation)?;
+        transformer.pack()?;
         Ok(Self {
             tokens: w.tensor(names[0], &[config.vocabulary, width])?,
             positions: w.tensor(names[1], &[config.context, width])?,
-            transformer: Transformer::load(
-                w,
-                names[2],
-                config.layout,
-                config.text,
-                config.activation,
-            )?,
+            transformer,
             ln_final: layer_norm(w, names[3], width)?,
             projection,
         })

@@ -12,6 +12,7 @@ use super::ClipError;
 use super::config::{Activation, Layout, Tower};
 use super::fused::{activate, add_bias, add_residual, is_fused, scaled_softmax};
 use super::int8::Int8Matrix;
+use super::packed::PackedMatrix;
 use super::weights::Weights;
 
 pub(super) const NORM_EPS: f64 = 1e-5;
@@ -25,7 +26,9 @@ pub(super) struct Linear {
 enum Weight {
     /// `[in, out]`, the order in which a product reads it.
     Float(Tensor),
-    /// The same, and the greatest activation each input has had.
+    /// For few rows at once.
+    Packed(PackedMatrix),
+    /// As `Float`, and the greatest activation each input has had.
     Watched(Tensor, Mutex<Vec<f32>>),
     Int8(Int8Matrix),
 }
@@ -65,6 +68,7 @@ impl Linear {
         let x = x.reshape((rows, width))?;
         let y = match &self.weight {
             Weight::Float(weight) => x.matmul(weight)?,
+            Weight::Packed(matrix) => matrix.product(&x)?,
             Weight::Watched(weight, greatest) => {
                 watch(&x, greatest)?;
                 x.matmul(weight)?
@@ -73,6 +77,15 @@ impl Linear {
         };
         shape.push(y.dim(1)?);
         y.reshape(shape)
+    }
+
+    fn pack(&mut self) -> CandleResult<()> {
+        if let Weight::Float(weight) = &self.weight
+            && is_fused(weight)
+        {
+            self.weight = Weight::Packed(PackedMatrix::of(weight)?);
+        }
+        Ok(())
     }
 
     fn watch(&mut self) -> CandleResult<()> {
@@ -150,6 +163,11 @@ impl Transformer {
             .map(|i| Block::load(w, &format!("{prefix}.{i}"), layout, tower, activation))
             .collect::<Result<_, _>>()?;
         Ok(Self { blocks })
+    }
+
+    /// Lays the weights out for products of few rows, where the CPU computes in f32.
+    pub(super) fn pack(&mut self) -> CandleResult<()> {
+        self.each_linear(Linear::pack)
     }
 
     /// Remembers from now on how great the activations are that come to each product.
