@@ -207,8 +207,8 @@ pub fn run(
         let mut loading = None;
         let mut found = || {
             loading.get_or_insert_with(|| {
-                let name = thread::Builder::new().name("load".into());
-                name.spawn_scoped(scope, || embedder.load())
+                let builder = thread::Builder::new().name("load".into());
+                builder.spawn_scoped(scope, || embedder.load())
             });
         };
         let plan = plan::make(job, writer, &mut prober, &mut found, stop, report)?;

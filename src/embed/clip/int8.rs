@@ -74,7 +74,7 @@ impl Int8Matrix {
         x.apply_op1_no_bwd(self)
     }
 
-    pub(super) fn width(&self) -> usize {
+    fn width(&self) -> usize {
         self.scales.len()
     }
 }

@@ -3,7 +3,7 @@
 //! A sentence has few rows: its products wait for weights to come from memory, and come to 2.6 times as many
 //! a second where those lie in one stream. For the many rows of pictures it makes no difference.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::NdTensorView;
 
@@ -14,9 +14,13 @@ pub(super) struct PackedMatrix(PackedBMatrix<f32>);
 
 impl PackedMatrix {
     pub(super) fn of(weight: &Tensor) -> Result<Self> {
-        let (depth, width) = weight.dims2()?;
-        let values = weight.flatten_all()?.to_vec1::<f32>()?;
-        let view = NdTensorView::from_data([depth, width], values.as_slice());
+        let shape = weight.dims2()?;
+        let weight = weight.contiguous()?;
+        let (storage, layout) = weight.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else {
+            bail!("only weights on the CPU are packed");
+        };
+        let view = NdTensorView::from_data([shape.0, shape.1], values(storage, layout)?);
         Ok(Self(GemmExecutor::<f32>::new().prepack_b(view)))
     }
 
