@@ -2,13 +2,14 @@
 //! worker a core, one picture after the other or in batches. Prints one JSON line;
 //! `script/bench-builtin` and `script/bench-clip` compare it with other runtimes.
 //!
-//!     cargo bench --bench embed -- [MODEL [DEVICE]] [SECONDS] [WORKERS] [BATCH]
+//!     cargo bench -p vsearch-benches --bench embed -- [MODEL [DEVICE]] [SECONDS] [WORKERS] [BATCH]
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use vsearch::embed::{Device, open_model};
+use vsearch::app::open_model;
+use vsearch::embed::Device;
 use vsearch::types::Pixels;
 
 const SENTENCE: &str = "a person in blue riding a bicycle";
@@ -26,7 +27,7 @@ fn main() {
     let workers = numbers.next().unwrap_or(cores);
     let model = open_model(&name, &device).expect("the model opens");
     let model = model.as_ref();
-    let size = numbers.next().unwrap_or(model.batch_size());
+    let size = numbers.next().unwrap_or(model.schedule(cores).batch_size);
     let noise = (0..224u32 * 224 * 3).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
     let frame = Pixels::new(224, 224, noise.collect()).expect("a whole frame");
     let batch = vec![frame; size];
@@ -40,7 +41,7 @@ fn main() {
     };
     rate(workers, length / 5, &images); // warm up
     let line = serde_json::json!({
-        "model": name, "device": model.device(), "workers": workers, "batch": size,
+        "model": name, "device": model.profile().device, "workers": workers, "batch": size,
         "images_per_second": rate(workers, length, &images),
         "texts_per_second": rate(workers, length, &texts),
     });

@@ -1,7 +1,7 @@
 //! Reads videos as ingest does, up to the sampled pixels, and throws those away. Prints one JSON
 //! line; `script/bench-ingest` compares it with the ffmpeg program.
 //!
-//!     cargo bench --bench sample -- keyframes|gaps|SECONDS FILE…
+//!     cargo bench -p vsearch-benches --bench sample -- keyframes|gaps|SECONDS FILE…
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn main() {
             bytes += frame.pixels.rgb().len();
             ControlFlow::Continue(())
         });
-        frames += report.expect("frames").frames;
+        frames += report.expect("frames").coverage.frames;
     }
     use std::io::Write;
     let seconds = start.elapsed().as_secs_f64();

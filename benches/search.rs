@@ -2,9 +2,9 @@
 //! clustered like CLIP's: build rate, bytes, opening, latency and recall@10, the scan's share of what
 //! memory gives, filtered recall. `script/bench-search` calls it.
 //!
-//!     cargo bench --bench search -- N…         compare at N vectors of 512 dimensions
-//!     cargo bench --bench search -- library N DIR   make a library of N moments for `vsearch query`
-//!     cargo bench --bench search -- questions DIR   plain, composed and chained questions of a library
+//!     cargo bench -p vsearch-benches --bench search -- N…         compare at N vectors of 512 dimensions
+//!     cargo bench -p vsearch-benches --bench search -- library N DIR   make a library of N moments for `vsearch query`
+//!     cargo bench -p vsearch-benches --bench search -- questions DIR   plain, composed and chained questions of a library
 
 use std::io::Write;
 use std::path::Path;
@@ -13,20 +13,22 @@ use std::time::Instant;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use vsearch::ann::{
-    Appender, Best, Graph, KeepRow, Neighbour, Progress, Row, Vectors, build, dot, scan,
+use vsearch::embed::builtin::Builtin;
+use vsearch::embed::{Embedder, Profile};
+use vsearch::search::{Line, Options, Part, Question, query, query_sequence};
+use vsearch::store::sqlite::graph::{Graph, build};
+use vsearch::store::sqlite::vectors::{Appender, Best, Origin, Predicate, Row, Vectors, dot, scan};
+use vsearch::store::{
+    FileStamp, Filter, GRAPH_FROM, GraphProgress, Library, Neighbour, NewModel, NewMoment, Reading,
+    VideoRecord,
 };
-use vsearch::embed::{Device, DeviceChoice, builtin, open_model};
-use vsearch::index::{FileStamp, GRAPH_FROM, NewMoment, Reader, VideoRecord, Writer, grow_graph};
-use vsearch::search::{Line, Options, Part, Question, Scope, query, query_sequence};
-use vsearch::types::{Embedding, TimeBase, Timestamp, VectorId, VideoId};
+use vsearch::types::{Coverage, Embedding, TimeBase, Timestamp, VectorId, VideoId};
+use vsearch_benches::hnsw_rs_peer;
 
 const DIM: usize = 512;
 const QUERIES: usize = 200;
 /// What a search is asked for.
 const K: usize = 10;
-/// Building by hnsw_rs takes minutes beyond.
-const HNSW_RS_UP_TO: usize = 20_000;
 /// Efforts (efSearch) compared.
 const EFFORTS: [usize; 3] = [64, 128, 256];
 
@@ -152,7 +154,7 @@ fn compare(count: usize, bandwidth: f64) {
     say!("\n{count} vectors of {DIM} dimensions");
 
     let start = Instant::now();
-    let mut appender = Appender::open(&dir, DIM).expect("a file of vectors");
+    let mut appender = Appender::open(&dir, DIM, 0).expect("a file of vectors");
     for n in 0..count {
         let halves = packed(&generator.vector(n));
         let bytes: Vec<u8> = halves.iter().flat_map(|h| h.to_le_bytes()).collect();
@@ -160,13 +162,15 @@ fn compare(count: usize, bandwidth: f64) {
         let row = Row::new(id, video, n as f64, n as f64);
         appender.push(row, &bytes).expect("room on the disk");
     }
-    appender.finish(1).expect("room on the disk");
+    appender
+        .finish(&Origin::default())
+        .expect("room on the disk");
     let appended = count as f64 / start.elapsed().as_secs_f64();
     let vectors = Vectors::open(&dir, DIM).expect("a file").expect("a file");
     let queries: Vec<Vec<f32>> = (0..QUERIES).map(|n| generator.query(n)).collect();
     let truth = brute_force(&generator, count, &queries);
 
-    let progress = Progress {
+    let progress = GraphProgress {
         report: &|_, _| {},
         stop: &AtomicBool::new(false),
     };
@@ -191,9 +195,7 @@ fn compare(count: usize, bandwidth: f64) {
         told(&format!("  ef {effort}"), &asked(&queries, &truth, ask));
     }
     usearch_compared(&generator, count, &dir, (&queries, &truth), built);
-    if count <= HNSW_RS_UP_TO {
-        hnsw_rs_compared(&generator, count, &dir, (&queries, &truth), built);
-    }
+    hnsw_rs_compared(&generator, count, &dir, (&queries, &truth), built);
     let whole = std::slice::from_ref(&(0..count)).to_vec();
     let exact = asked(&queries[..50], &truth, |q| {
         ids(&scan(&vectors, q, K, &whole, None))
@@ -260,16 +262,7 @@ fn usearch_compared(
     }
 }
 
-#[derive(Clone, Copy)]
-struct OneMinusDot;
-
-impl hnsw_rs::prelude::Distance<f32> for OneMinusDot {
-    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
-        (1.0 - dot(a, b)).max(0.0)
-    }
-}
-
-/// The same by hnsw_rs, with the distance vsearch gave it, in f32.
+/// The same by hnsw_rs at its best: rows as halves, mapped, checksummed when opened.
 fn hnsw_rs_compared(
     generator: &Generator,
     count: usize,
@@ -277,36 +270,33 @@ fn hnsw_rs_compared(
     (queries, truth): (&[Vec<f32>], &[Vec<i64>]),
     ours: f64,
 ) {
-    use hnsw_rs::api::AnnT;
-    use hnsw_rs::prelude::{Hnsw, HnswIo};
-    let vectors: Vec<(Vec<f32>, usize)> =
-        (0..count).map(|n| (generator.vector(n), n + 1)).collect();
-    let items: Vec<(&Vec<f32>, usize)> = vectors.iter().map(|(v, n)| (v, *n)).collect();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(cores()).build();
-    let hnsw: Hnsw<f32, OneMinusDot> = Hnsw::new(16, count, 16, 128, OneMinusDot);
-    let start = Instant::now();
-    pool.expect("threads")
-        .install(|| hnsw.parallel_insert(&items));
-    let built = count as f64 / start.elapsed().as_secs_f64();
     let folder = dir.join("hnsw_rs");
     std::fs::create_dir_all(&folder).expect("room on the disk");
-    hnsw.file_dump(&folder, "graph").expect("room on the disk");
-    let start = Instant::now();
-    let io = HnswIo::new(&folder, "graph");
-    let opened: Hnsw<f32, OneMinusDot> = io.load_hnsw_with_dist(OneMinusDot).expect("a graph");
-    let seconds = start.elapsed().as_secs_f64();
+    let made = hnsw_rs_peer::build_and_dump(count, DIM, &folder, &|n| generator.vector(n));
+    let before = anonymous();
+    let (opened, opening) = hnsw_rs_peer::open(&folder);
+    let rate = count as f64 / made.seconds;
     say!(
-        "hnsw_rs: {built:.0} vectors/s built (vsearch / hnsw_rs {:.2}), opened in {:.1} ms",
-        ours / built,
-        seconds * 1e3
+        "hnsw_rs: {rate:.0} vectors/s built (vsearch / hnsw_rs {:.2}), {:.0} bytes each with the vectors, opened in \
+         {:.1} ms and checked in {:.1} ms, {:.0} MB in memory beyond the mapped rows",
+        ours / rate,
+        made.dump_bytes as f64 / count as f64,
+        opening.load_seconds * 1e3,
+        opening.checksum_seconds * 1e3,
+        anonymous() - before
     );
     for effort in EFFORTS {
-        let ask = |q: &[f32]| -> Vec<i64> {
-            let found = opened.search(q, K, effort);
-            found.iter().map(|n| n.d_id as i64).collect()
-        };
+        let ask = |q: &[f32]| opened.search(q, K, effort);
         told(&format!("  ef {effort}"), &asked(queries, truth, ask));
     }
+}
+
+/// Memory of this process that is no file's, in MB.
+fn anonymous() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));
+    let kilobytes = kilobytes.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
+    kilobytes.map_or(f64::NAN, |k: f64| k / 1e3)
 }
 
 /// Of a fresh process: what querying takes beyond the mapped files.
@@ -325,11 +315,9 @@ fn ask(count: usize, dir: &Path) {
         );
         graph.search(&vectors, &query, 400, 400, None);
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let anonymous = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));
     say!(
-        "memory of querying beyond the mapped files: {}",
-        anonymous.map_or("unknown here", str::trim)
+        "memory of querying beyond the mapped files: {:.1} MB",
+        anonymous()
     );
 }
 
@@ -339,7 +327,7 @@ fn filtered(vectors: &Vectors, graph: &Graph, queries: &[Vec<f32>]) {
     for share in [2, 20, 200, 2000] {
         // Whole videos, as filters leave them.
         let keep = move |row: &Row| (row.video().0 * 2654435761 % 1_000_003) % share == 0;
-        let keep: &KeepRow = &keep;
+        let keep: &Predicate = &keep;
         let runs = vectors
             .runs()
             .iter()
@@ -396,7 +384,7 @@ fn asked(
     ([at(0.5), at(0.99)], right as f64 / all.max(1) as f64)
 }
 
-/// In full precision, on vectors made anew.
+/// In full precision, on vectors made again.
 fn brute_force(generator: &Generator, count: usize, queries: &[Vec<f32>]) -> Vec<Vec<i64>> {
     let share = count.div_ceil(cores());
     let parts: Vec<Vec<Best>> = std::thread::scope(|scope| {
@@ -469,12 +457,25 @@ fn usearch(generator: &Generator, count: usize) -> usearch::Index {
 
 /// A library of the built-in model with `count` moments of made-up vectors, a thousand to a video.
 fn library(count: usize, dir: &Path) {
-    let device = Device::open(DeviceChoice::Cpu).expect("a CPU");
-    let model = open_model(builtin::NAME, &device).expect("the built-in model");
-    let dim = model.dim();
-    let mut writer =
-        Writer::open(dir, model.name(), model.fingerprint(), dim).expect("a new library");
+    let model = Builtin::new();
+    let Profile {
+        name,
+        fingerprint,
+        dim,
+        ..
+    } = model.profile();
+    let of = NewModel {
+        name,
+        fingerprint,
+        dim: *dim,
+    };
+    let library = Library::at(dir);
+    let mut writer = library.model_writer(of).expect("a new library");
     let generator = Generator::new(count);
+    let reading = Reading {
+        policy: "\"bench\"".into(),
+        views: "\"center\"".into(),
+    };
     for from in (0..count).step_by(1000) {
         let stamp = FileStamp {
             size: 0,
@@ -482,11 +483,11 @@ fn library(count: usize, dir: &Path) {
         };
         let path = format!("/bench/{}/{from}.mp4", from / 100_000);
         let video = writer
-            .begin_video(Path::new(&path), stamp, "bench")
+            .begin_video(Path::new(&path), stamp, &reading)
             .expect("a video");
         let at = |s: usize| Timestamp::new(s as i64, TimeBase::new(1, 1).expect("seconds"));
         let moment = |n: usize| {
-            let values = generator.vector(from + n)[..dim].to_vec();
+            let values = generator.vector(from + n)[..*dim].to_vec();
             NewMoment {
                 video,
                 time: at(10 * n),
@@ -499,9 +500,12 @@ fn library(count: usize, dir: &Path) {
         let moments: Vec<NewMoment> = (0..1000.min(count - from)).map(moment).collect();
         writer.commit(&moments).expect("room on the disk");
         let record = VideoRecord {
-            duration: Some(10_000.0),
-            read_to: Some(10_000.0),
-            frames: 1000,
+            coverage: Coverage {
+                duration: Some(10_000.0),
+                read_to: Some(10_000.0),
+                frames: 1000,
+                ..Default::default()
+            },
             ..Default::default()
         };
         writer
@@ -510,11 +514,13 @@ fn library(count: usize, dir: &Path) {
     }
     writer.catch_up().expect("room on the disk");
     drop(writer);
-    let progress = Progress {
+    let progress = GraphProgress {
         report: &|_, _| {},
         stop: &AtomicBool::new(false),
     };
-    grow_graph(dir, (model.fingerprint(), dim), GRAPH_FROM, &progress).expect("room on the disk");
+    library
+        .grow_graph((fingerprint, *dim), GRAPH_FROM, &progress)
+        .expect("room on the disk");
     say!("{count} moments in {}", dir.display());
 }
 
@@ -531,27 +537,26 @@ const SENTENCES: [&str; 8] = [
 
 /// What whole questions cost beside a sentence's vector and its bare search, by turns.
 fn questions(dir: &Path) {
-    let device = Device::open(DeviceChoice::Cpu).expect("a CPU");
-    let model = open_model(builtin::NAME, &device).expect("the built-in model");
-    let model = model.as_ref();
-    let reader = Reader::open(dir).expect("a library");
+    let model: &dyn Embedder = &Builtin::new();
+    let reader = Library::at(dir).reader().expect("a library");
     let row = reader.model(model.fingerprint()).expect("a model");
     let row = row.expect("vectors of the built-in model");
-    let everywhere = Scope::everything(jiff::tz::TimeZone::UTC);
+    let everywhere = Filter::everything(jiff::tz::TimeZone::UTC);
+    let selection = reader.select(&everywhere).expect("a selection");
     let part = |s: &str| Part::sentence(s, model.embed_text(s).expect("a vector"));
-    let all = Options::all(10);
+    let all = Options::top(10);
     let plain = |s: &str| {
         let question = Question {
             words: Some(s.into()),
             words_weight: Question::WORDS_WEIGHT,
-            ..Question::of(vec![part(s)])
+            ..Question::new(vec![part(s)])
         };
         query(&reader, model, &question, all, &everywhere).expect("an answer");
     };
     let composed = |s: &str| {
         let question = Question {
             unwanted: vec![part("a street in the rain")],
-            ..Question::of(vec![part(s), part("at night")])
+            ..Question::new(vec![part(s), part("at night")])
         };
         query(&reader, model, &question, all, &everywhere).expect("an answer");
     };
@@ -563,21 +568,21 @@ fn questions(dir: &Path) {
         query(
             &reader,
             model,
-            &Question::of(vec![part(s)]),
+            &Question::new(vec![part(s)]),
             options,
             &everywhere,
         )
         .expect("an answer");
     };
     let chained = |s: &str| {
-        let both = [s, "a person leaves"].map(|s| Question::of(vec![part(s)]));
+        let both = [s, "a person leaves"].map(|s| Question::new(vec![part(s)]));
         let within = (3600.0, Line::Video);
         query_sequence(&reader, model, &both, within, all, &everywhere).expect("an answer");
     };
     let bare = |s: &str| {
         let vector = model.embed_text(s).expect("a vector");
         reader
-            .neighbours(&row, &vector, 10, None)
+            .neighbours(&row, &vector, 10, &selection, false)
             .expect("an answer");
     };
     type Ask<'a> = &'a dyn Fn(&str);

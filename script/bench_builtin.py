@@ -78,7 +78,7 @@ def onnx_rate(seconds, threads, batch):
 
 
 def our_rate(seconds):
-    command = ["cargo", "bench", "--quiet", "--locked", "--bench", "embed", "--", "builtin", str(seconds)]
+    command = ["cargo", "bench", "--quiet", "--locked", "-p", "vsearch-benches", "--bench", "embed", "--", "builtin", str(seconds)]
     out = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return json.loads(out.strip().splitlines()[-1])
 

@@ -33,7 +33,7 @@ def rate(seconds, work, count):
 
 
 def our_rates(seconds, model, device="cpu"):
-    command = ["cargo", "bench", "--quiet", "--locked", "--bench", "embed", "--", str(model), device, str(seconds)]
+    command = ["cargo", "bench", "--quiet", "--locked", "-p", "vsearch-benches", "--bench", "embed", "--", str(model), device, str(seconds)]
     out = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return json.loads(out.strip().splitlines()[-1])
 

@@ -18,7 +18,7 @@ def run(command):
 
 
 def ours(policy, clips):
-    command = ["cargo", "bench", "--quiet", "--locked", "--bench", "sample", "--", policy, *clips]
+    command = ["cargo", "bench", "--quiet", "--locked", "-p", "vsearch-benches", "--bench", "sample", "--", policy, *clips]
     _, out = run(command)
     line = json.loads(out.strip().splitlines()[-1])
     return line["seconds"], line["frames"]

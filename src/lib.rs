@@ -1,10 +1,10 @@
-pub mod ann;
-pub mod catalog;
+pub mod analyse;
+pub mod app;
 pub mod cli;
 pub mod embed;
-pub mod index;
 pub mod ingest;
 pub mod media;
+pub mod models;
 pub mod search;
-pub mod text;
+pub mod store;
 pub mod types;

@@ -5,7 +5,7 @@
 #[path = "../../src/media/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod media;
-#[path = "../../src/types.rs"]
+#[path = "../../src/types/mod.rs"]
 #[allow(dead_code)]
 mod types;
 
@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
             }
         });
         if let Ok(report) = report {
-            assert!(report.frames > 0 && report.read_to.is_finite());
+            assert!(report.coverage.frames > 0 && report.coverage.seconds_read().is_finite());
         }
     }
 });

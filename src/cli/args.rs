@@ -55,6 +55,9 @@ pub(super) struct Common {
     /// Print results and problems only, no progress
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
+    /// Print a log of what is done to standard error; twice for more. VSEARCH_LOG says it in more detail
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,6 +82,8 @@ pub(super) enum Verb {
     DecodeWorker {
         /// Address space in bytes
         memory: u64,
+        /// The process it must not outlive
+        parent: u32,
     },
     /// Print a completion script for a shell
     #[command(after_help = "Example:

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::Common;
-use super::failure::Failure;
-use super::output::{library, shown};
-use crate::index::Reader;
+use super::output::shown;
+use super::session;
+use crate::app::Error;
 
 /// Copy the library as it is now
 ///
@@ -20,16 +20,15 @@ pub(super) struct BackupArgs {
     dir: PathBuf,
 }
 
-pub(super) fn run(common: &Common, args: &BackupArgs) -> Result<ExitCode, Failure> {
-    let dir = library(common)?;
-    let taken = args.dir.read_dir().is_ok_and(|mut d| d.next().is_some());
-    if taken {
-        return Err(Failure::new(format!("{}: is not empty", shown(&args.dir)))
-            .hint("name a folder that does not exist yet"));
-    }
-    Reader::open(&dir)?.backup(&args.dir)?;
+pub(super) fn run(common: &Common, args: &BackupArgs) -> Result<ExitCode, Error> {
+    let session = session(common)?;
+    session.backup(&args.dir)?;
     if !common.quiet {
-        note!("{} copied to {}", shown(&dir), shown(&args.dir));
+        note!(
+            "{} copied to {}",
+            shown(session.library().dir()),
+            shown(&args.dir)
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

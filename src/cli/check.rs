@@ -3,9 +3,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::Common;
-use super::failure::Failure;
-use super::output::{count, library, print, shown};
-use crate::index::{check, mend};
+use super::output::{count, print, shown};
+use super::session;
+use crate::app::Error;
 
 /// Check that the library is what was written
 ///
@@ -25,15 +25,15 @@ pub(super) struct CheckArgs {
     repair: bool,
 }
 
-pub(super) fn run(common: &Common, args: &CheckArgs) -> Result<ExitCode, Failure> {
-    let dir = library(common)?;
-    let mut findings = check(&dir)?;
+pub(super) fn run(common: &Common, args: &CheckArgs) -> Result<ExitCode, Error> {
+    let session = session(common)?;
+    let mut findings = session.check()?;
     for finding in &findings {
         print(&format!("{}: {}\n", shown(&finding.path), finding.what))?;
     }
-    if args.repair && findings.iter().any(|f| f.mendable) {
-        mend(&dir)?;
-        let left = check(&dir)?;
+    if args.repair && findings.iter().any(|f| f.repairable) {
+        session.repair()?;
+        let left = session.check()?;
         print(&format!(
             "repaired {} of {}\n",
             findings.len().saturating_sub(left.len()),
@@ -41,7 +41,7 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Result<ExitCode, Failure
         ))?;
         findings = left;
     }
-    let lost = findings.iter().filter(|f| !f.mendable).count();
+    let lost = findings.iter().filter(|f| !f.repairable).count();
     if findings.is_empty() {
         print("sound\n")?;
         return Ok(ExitCode::SUCCESS);
@@ -49,7 +49,7 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Result<ExitCode, Failure
     if lost > 0 {
         note!(
             "hint: put a copy made by `vsearch backup` back in the place of {}, or index into a new library",
-            shown(&dir)
+            shown(session.library().dir())
         );
     } else {
         note!("hint: vsearch check --repair");

@@ -5,11 +5,12 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::args::Common;
-use super::embedder;
-use super::failure::Failure;
 use super::output::json_line;
-use crate::embed::{EmbedError, Templates, Views, load_picture};
-use crate::types::ViewBox;
+use super::{session_in, tell_of_model};
+use crate::analyse::Views;
+use crate::app::{Error, default_model};
+use crate::embed::{EmbedError, Templates, load_picture};
+use crate::types::{Embedding, Region};
 
 /// Print the vector of a sentence or a picture
 ///
@@ -51,32 +52,32 @@ struct Line<'a> {
     vector: &'a [f32],
     /// Of a view of a picture, in its pixels.
     #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
-    part: Option<ViewBox>,
+    region: Option<[u32; 4]>,
 }
 
-pub(super) fn run(common: &Common, args: &EmbedArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(common: &Common, args: &EmbedArgs) -> Result<ExitCode, Error> {
     let templates = Templates::named(&args.templates)?;
-    let embedder = embedder::open(common, args.model.as_deref(), None)?;
+    let session = session_in(PathBuf::new(), common);
+    let embedder = session.model(args.model.as_deref().unwrap_or(default_model()))?;
+    tell_of_model(&session, common, args.model.is_none());
     let embedder = embedder.as_ref();
-    let vectors: Vec<_> = match (&args.text, &args.image) {
+    let vectors: Vec<(Option<Region>, Embedding)> = match (&args.text, &args.image) {
         (Some(text), _) => vec![(None, templates.embed(embedder, text)?)],
         (None, Some(path)) => {
-            let views = args.views.of(load_picture(path)?, embedder);
-            let (parts, pixels): (Vec<_>, Vec<_>) =
-                views.into_iter().map(|v| (v.part, v.pixels)).unzip();
-            parts
-                .into_iter()
-                .zip(embedder.embed_images(&pixels)?)
-                .collect()
+            let crops = embedder.profile().crops;
+            let views = args.views.cut(load_picture(path)?, crops).into_iter();
+            let (regions, pixels): (Vec<_>, Vec<_>) = views.map(|v| (v.region, v.pixels)).unzip();
+            let vectors = embedder.embed_images(&pixels)?;
+            regions.into_iter().zip(vectors).collect()
         }
         (None, None) => return Err(EmbedError::EmptyText.into()),
     };
-    for (part, vector) in &vectors {
+    for (region, vector) in &vectors {
         json_line(&Line {
             model: embedder.name(),
             dim: vector.dim(),
             vector: vector.as_slice(),
-            part: *part,
+            region: region.map(Region::to_array),
         })?;
     }
     Ok(ExitCode::SUCCESS)

@@ -1,21 +1,24 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::args::Common;
-use super::embedder;
-use super::failure::Failure;
 use super::output::{json_line, print, shown};
-use super::reading::decoder;
-use crate::embed::{Embedder, Templates, Views};
-use crate::index::Reader;
-use crate::ingest::{Fold, Job, NameReader};
-use crate::media::{Limits, Sampling};
-use crate::search::eval::{DEPTH, Honesty, Pair, Scores, TruthFile, honesty, rank, scores};
-use crate::search::{Answer, LEVEL, Options, Part, Question, Scope, query};
-use crate::types::Hit;
+use super::progress::Progress;
+use super::session_in;
+use super::stop::on_interrupt;
+use crate::analyse::Views;
+use crate::app::json::SummaryLine;
+use crate::app::{
+    Error, Evaluation, EvaluationRequest, IndexRequest, Told, default_model, read_truth,
+};
+use crate::embed::Templates;
+use crate::ingest::{Event, Fold, Policy};
+use crate::media::Sampling;
+use crate::search::MINIMUM_CONFIDENCE;
+use crate::search::eval::{Honesty, Pair, Scores};
 
 /// Measure how well queries find what is known to be there, and only that
 ///
@@ -59,8 +62,8 @@ pub(super) struct EvalArgs {
     /// Rank hits by how they differ as well
     #[arg(long)]
     diverse: bool,
-    /// Level of confidence the false hits are counted at
-    #[arg(long, value_name = "LEVEL", default_value_t = LEVEL)]
+    /// Confidence at which false hits are counted
+    #[arg(long, value_name = "MINIMUM", default_value_t = MINIMUM_CONFIDENCE)]
     confidence: f64,
     /// File of sentences, one a line, about things that are in none of the videos
     #[arg(long, value_name = "FILE")]
@@ -93,11 +96,6 @@ struct PairLine<'a> {
 }
 
 #[derive(Serialize)]
-struct SummaryLine<'a> {
-    summary: Summary<'a>,
-}
-
-#[derive(Serialize)]
 struct Summary<'a> {
     model: &'a str,
     #[serde(flatten)]
@@ -108,227 +106,118 @@ struct Summary<'a> {
     absent: Option<Honesty>,
 }
 
-pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Failure> {
-    let templates = Templates::named(&args.templates)?;
-    let truth = read(&args.ground_truth)?;
-    let folder = args.videos.canonicalize().map_err(|e| {
-        Failure::new(format!("{}: {e}", shown(&args.videos)))
-            .hint("name the folder of the videos: --videos DIR")
-    })?;
-    let files: Vec<PathBuf> = truth.iter().map(|t| folder.join(&t.file)).collect();
-    if let Some(missing) = files.iter().find(|f| !f.is_file()) {
-        return Err(Failure::new(format!(
-            "{}: named by the ground truth, but not there",
-            shown(missing)
-        ))
-        .hint("name the folder that holds all its videos: --videos DIR"));
-    }
+pub(super) fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, Error> {
     let temporary = tempfile::tempdir()?;
-    let dir = common.library.as_deref().unwrap_or(temporary.path());
-    let embedder = embedder::open(common, args.model.as_deref(), None)?;
-    let job = Job {
-        paths: files.clone(),
-        found: false,
-        sampling: Sampling::DEFAULT,
-        fold: args.fold,
-        views: args
-            .views
-            .unwrap_or_else(|| Views::default_of(embedder.as_ref())),
-        thumbnail: None,
-        stream: None,
-        names: NameReader::default(),
-        decoder: decoder(),
-        limits: Limits::default(),
-    };
-    let summary = super::index::index(common, dir, embedder.as_ref(), &job)?;
-    if summary.interrupted {
-        return Err(Failure::new(
-            "stopped before all videos were indexed; nothing was measured",
-        ));
-    }
-
-    let reader = Reader::open(dir)?;
-    let asker = Asker {
-        reader: &reader,
-        embedder: embedder.as_ref(),
-        templates,
-        args,
-    };
-    let everywhere = Scope::everything(jiff::tz::TimeZone::system());
-    let (mut ranks, mut answered) = (Vec::new(), 0);
-    for (t, file) in truth.iter().zip(&files) {
-        let real = file.canonicalize()?;
-        for q in &t.queries {
-            let answer = asker.ask(&q.query, &everywhere)?;
-            let found = rank(&answer.hits, q, |hit| hit.video == real);
-            let sure = |h: &Hit| h.confidence.is_some_and(|c| c >= args.confidence);
-            answered += usize::from(answer.hits.iter().any(sure));
-            if args.json {
-                json_line(&QueryLine {
-                    file: &t.file,
-                    query: &q.query,
-                    rank: found,
-                })?;
-            }
-            ranks.push(found);
-        }
-    }
-    let scores = scores(&ranks);
-    let confidence = asker.pairs(&truth, &files)?;
-    let absent = asker.absent(&everywhere)?;
-    let answered = answered as f64 / ranks.len().max(1) as f64;
-    let model = embedder.name();
-    if args.json {
-        let summary = Summary {
-            model,
-            scores,
-            answered,
-            confidence,
-            absent,
-        };
-        json_line(&SummaryLine { summary })?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    print(&format!(
-        "model {model}, {} queries: moment recall@1 {:.3}, @5 {:.3}, @10 {:.3}; mean reciprocal rank {:.3}\n",
-        scores.queries,
-        scores.recall_at_1,
-        scores.recall_at_5,
-        scores.recall_at_10,
-        scores.mean_reciprocal_rank
-    ))?;
-    let or_none = |auc: Option<f64>| auc.map_or("none".into(), |a| format!("{a:.3}"));
-    if let Some(h) = confidence {
-        print(&format!(
-            "each query of each file alone, {} present and {} absent: AUC of the best confidence {} (of the best \
-             cosine {}); at level {}: {:.3} of the present keep a hit, {:.2} false hits for each absent, {:.3} of \
-             the absent get any\n",
-            h.present,
-            h.absent,
-            or_none(h.auc),
-            or_none(h.auc_of_similarity),
-            args.confidence,
-            h.kept,
-            h.false_hits,
-            h.fooled
-        ))?;
-    }
-    if let Some(h) = absent {
-        print(&format!(
-            "asked of all files at level {}: {:.3} of the queries get a hit; of {} sentences about what is nowhere {:.3} \
-             do, {:.2} hits each\n",
-            args.confidence, answered, h.absent, h.fooled, h.false_hits
-        ))?;
+    let library = common.library.clone();
+    let session = session_in(library.unwrap_or_else(|| temporary.path().into()), common);
+    let request = args.request()?;
+    let progress = Progress::new(common.quiet);
+    let stop = on_interrupt();
+    let report = |event: Event| progress.show(event);
+    let found = session.evaluate(&request, &stop, &report, &mut |told| args.tell(&told))?;
+    match args.json {
+        true => json_line(&SummaryLine {
+            summary: &Summary::new(&found),
+        })?,
+        false => print(&told(&found, args.confidence))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-struct Asker<'a> {
-    reader: &'a Reader,
-    embedder: &'a dyn Embedder,
-    templates: Templates,
-    args: &'a EvalArgs,
-}
-
-impl Asker<'_> {
-    fn ask(&self, sentence: &str, scope: &Scope) -> Result<Answer, Failure> {
-        let vector = self.templates.embed(self.embedder, sentence)?;
-        let question = Question {
-            words: Some(sentence.into()),
-            words_weight: self.args.text_weight,
-            ..Question::of(vec![Part::sentence(sentence, vector)])
+impl EvalArgs {
+    fn request(&self) -> Result<EvaluationRequest, Error> {
+        let absent = match &self.absent {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|e| Error::user(format!("{}: cannot be read: {e}", shown(path))))?,
+            None => String::new(),
         };
-        let options = Options {
-            diverse: self.args.diverse,
-            ..Options::all(DEPTH)
-        };
-        Ok(query(
-            self.reader,
-            self.embedder,
-            &question,
-            options,
-            scope,
-        )?)
+        let absent = absent.lines().map(str::trim).filter(|l| !l.is_empty());
+        Ok(EvaluationRequest {
+            templates: Templates::named(&self.templates)?,
+            truth: read_truth(&self.ground_truth)?,
+            videos: self.videos.clone(),
+            absent: absent.map(str::to_owned).collect(),
+            index: IndexRequest {
+                policy: Policy::new(Sampling::DEFAULT, self.fold, None),
+                // The usual one, whatever the library is.
+                model: Some(self.model.as_deref().unwrap_or(default_model()).to_owned()),
+                views: self.views,
+                ..IndexRequest::default()
+            },
+            text_weight: self.text_weight,
+            diverse: self.diverse,
+            minimum_confidence: self.confidence,
+        })
     }
 
-    /// How a query does in a scope; `None` where nothing is in scope, or confidence is not known.
-    fn pair(&self, sentence: &str, scope: &Scope) -> Result<Option<Pair>, Failure> {
-        let answer = self.ask(sentence, scope)?;
-        Ok(Pair::of(&answer, self.args.confidence))
-    }
-
-    /// Every query asked of every file alone; `None` where confidence is not known.
-    fn pairs(&self, truth: &[TruthFile], files: &[PathBuf]) -> Result<Option<Honesty>, Failure> {
-        let mut queries: Vec<&str> = truth
-            .iter()
-            .flat_map(|t| &t.queries)
-            .map(|q| q.query.as_str())
-            .collect();
-        queries.sort_unstable();
-        queries.dedup();
-        let (mut present, mut absent) = (Vec::new(), Vec::new());
-        for (t, file) in truth.iter().zip(files) {
-            let real = file.canonicalize()?;
-            let name = globset::escape(&real.to_string_lossy());
-            let zone = jiff::tz::TimeZone::system();
-            let alone = Scope::everything(zone).within(&name, Path::new("/"));
-            let alone = alone.map_err(Failure::new)?;
-            for query in &queries {
-                let Some(pair) = self.pair(query, &alone)? else {
-                    continue;
-                };
-                let is_present = t.queries.iter().any(|q| q.query == *query);
-                self.told(query, Some(&t.file), is_present, &pair)?;
-                match is_present {
-                    true => present.push(pair),
-                    false => absent.push(pair),
-                }
+    /// Prints what was measured of one query.
+    fn tell(&self, told: &Told) -> Result<(), Error> {
+        match *told {
+            Told::Ranked { file, query, rank } if self.json => {
+                json_line(&QueryLine { file, query, rank })?;
             }
-        }
-        Ok(honesty(&present, &absent))
-    }
-
-    /// Sentences about what is nowhere, asked of everything.
-    fn absent(&self, everywhere: &Scope) -> Result<Option<Honesty>, Failure> {
-        let Some(path) = &self.args.absent else {
-            return Ok(None);
-        };
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Failure::new(format!("{}: cannot be read: {e}", shown(path))))?;
-        let mut absent = Vec::new();
-        for sentence in text.lines().map(str::trim).filter(|l| !l.is_empty()) {
-            if let Some(pair) = self.pair(sentence, everywhere)? {
-                self.told(sentence, None, false, &pair)?;
-                absent.push(pair);
-            }
-        }
-        Ok(honesty(&[], &absent))
-    }
-
-    fn told(
-        &self,
-        query: &str,
-        asked_of: Option<&str>,
-        present: bool,
-        pair: &Pair,
-    ) -> Result<(), Failure> {
-        if self.args.pairs {
-            json_line(&PairLine {
+            Told::Pair {
                 query,
                 asked_of,
                 present,
                 pair,
-            })?;
+            } if self.pairs => json_line(&PairLine {
+                query,
+                asked_of,
+                present,
+                pair,
+            })?,
+            _ => {}
         }
         Ok(())
     }
 }
 
-fn read(path: &Path) -> Result<Vec<TruthFile>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::new(format!("{}: cannot be read: {e}", shown(path))))?;
-    serde_json::from_str(&text).map_err(|e| {
-        Failure::new(format!("{}: not a ground truth: {e}", shown(path)))
-            .hint("its form is in docs/formats.md and `vsearch eval --help`")
-    })
+impl<'a> Summary<'a> {
+    fn new(found: &'a Evaluation) -> Self {
+        Self {
+            model: &found.model,
+            scores: found.scores,
+            answered: found.answered,
+            confidence: found.confidence,
+            absent: found.absent,
+        }
+    }
+}
+
+/// What was measured, in words.
+fn told(found: &Evaluation, minimum: f64) -> String {
+    let scores = found.scores;
+    let mut out = format!(
+        "model {}, {} queries: moment recall@1 {:.3}, @5 {:.3}, @10 {:.3}; mean reciprocal rank {:.3}\n",
+        found.model,
+        scores.queries,
+        scores.recall_at_1,
+        scores.recall_at_5,
+        scores.recall_at_10,
+        scores.mean_reciprocal_rank
+    );
+    let or_none = |auc: Option<f64>| auc.map_or("none".into(), |a| format!("{a:.3}"));
+    if let Some(h) = found.confidence {
+        out += &format!(
+            "each query of each file alone, {} present and {} absent: AUC of the best confidence {} (of the best \
+             cosine {}); at level {minimum}: {:.3} of the present keep a hit, {:.2} false hits for each absent, {:.3} of \
+             the absent get any\n",
+            h.present,
+            h.absent,
+            or_none(h.auc),
+            or_none(h.auc_of_similarity),
+            h.kept,
+            h.false_hits,
+            h.false_positive_rate
+        );
+    }
+    if let Some(h) = found.absent {
+        out += &format!(
+            "asked of all files at level {minimum}: {:.3} of the queries get a hit; of {} sentences about what is nowhere {:.3} \
+             do, {:.2} hits each\n",
+            found.answered, h.absent, h.false_positive_rate, h.false_hits
+        );
+    }
+    out
 }

@@ -1,36 +1,28 @@
-//! Hits judged one by one by a reader's keys, and looked for anew after each.
+//! Hits judged one by one by a reader's keys, and looked for again after each.
 
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
-use super::failure::Failure;
-use super::output::{count, print, shown};
+use super::output::{count, json_line, print, shown, width};
 use super::pictures;
-use super::query::line;
-use crate::embed::Embedder;
-use crate::index::Reader;
-use crate::search::{Feedback, Question, Scope};
-use crate::types::Hit;
+use super::query::{line, widest};
+use crate::app::json::HitLine;
+use crate::app::{Error, Query, Session};
+use crate::search::Hit;
 
 const KEYS: &str = "y yes, n no, s skip, q quit";
 
 /// Asks about hit after hit until the reader quits or none are left, then prints those that were right.
 pub(super) fn run(
-    reader: &Reader,
-    embedder: &dyn Embedder,
-    asked: Question,
-    scope: &Scope,
+    session: &Session,
+    query: &Query,
     (show, json): (bool, bool),
-) -> Result<ExitCode, Failure> {
-    if !asked.unwanted.is_empty() {
-        return Err(Failure::new("feedback says itself what is not wanted")
-            .hint("leave out what follows \" - \" and answer n"));
-    }
-    let mut feedback = Feedback::of(reader, embedder, &asked)?;
+) -> Result<ExitCode, Error> {
+    let mut judging = session.judge(query)?;
     let (mut right, mut wrong): (Vec<Hit>, Vec<Hit>) = (Vec::new(), Vec::new());
     let mut told = false;
     note!("is it? {KEYS}");
-    while let Some(next) = feedback.next(reader, embedder, scope)? {
+    while let Some(next) = judging.next_hit()? {
         let seen = right.len() + wrong.len();
         if let Some(unseen) = next.unseen.filter(|_| seen > 0) {
             note!(
@@ -44,9 +36,9 @@ pub(super) fn run(
         }
         let mut hit = next.hit;
         hit.rank = seen + 1;
-        note!("{}", line(&hit, shown(&hit.video).chars().count()));
+        note!("{}", line(&hit, width(&shown(&hit.video))));
         if show {
-            pictures::show(reader, std::slice::from_ref(&hit))?;
+            pictures::show(judging.reader(), std::slice::from_ref(&hit))?;
         }
         let liked = match key()? {
             Some('y') => Some(true),
@@ -54,7 +46,7 @@ pub(super) fn run(
             Some('s') => None,
             _ => break,
         };
-        feedback.answer(reader, embedder, &hit, liked)?;
+        judging.answer(&hit, liked)?;
         match liked {
             Some(true) => right.push(hit),
             Some(false) => wrong.push(hit),
@@ -64,14 +56,11 @@ pub(super) fn run(
     for (n, hit) in right.iter_mut().enumerate() {
         hit.rank = n + 1;
     }
-    if json {
-        for hit in &right {
-            super::output::json_line(hit)?;
-        }
-    } else {
-        let width = right.iter().map(|h| shown(&h.video).chars().count()).max();
-        for hit in &right {
-            print(&format!("{}\n", line(hit, width.unwrap_or(0))))?;
+    let columns = widest(right.iter());
+    for hit in &right {
+        match json {
+            true => json_line(&HitLine::new(hit, false))?,
+            false => print(&format!("{}\n", line(hit, columns)))?,
         }
     }
     note!(
@@ -102,7 +91,7 @@ pub(super) fn run(
 }
 
 /// One of the keys; `None` at the end of input.
-fn key() -> Result<Option<char>, Failure> {
+fn key() -> Result<Option<char>, Error> {
     let terminal = console::Term::stderr();
     loop {
         let typed = if std::io::stdin().is_terminal() && terminal.is_term() {

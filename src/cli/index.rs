@@ -1,21 +1,19 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::args::Common;
-use super::embedder;
-use super::failure::Failure;
-use super::output::{library, shown};
 use super::progress::{Counter, Progress};
-use super::reading::{LimitArgs, NameArgs, decoder};
+use super::reading::{LimitArgs, NameArgs};
 use super::stop::on_interrupt;
-use crate::embed::{Embedder, Views};
-use crate::index::{
-    CatalogError, GRAPH_FROM, GraphProgress, IndexError, Reader, Writer, grow_graph,
-};
-use crate::ingest::{Fold, Job, Summary, Thumbnail, run as ingest};
+use super::{session, tell_of_model};
+use crate::analyse::Views;
+use crate::app::{Error, IndexRequest, Indexer};
+use crate::embed::builtin;
+use crate::ingest::{Fold, Policy, Summary, Thumbnail};
 use crate::media::Sampling;
+use crate::store::GraphProgress;
 
 /// Read videos into the library
 ///
@@ -40,7 +38,7 @@ Which frames are looked at:
 What is folded (--fold): samples that look the same, told by the mean colours of a coarse grid, are
 embedded once, as one moment with start and end
   off           every sample is embedded
-  normal        sensor noise, slow light change and clocks in the picture are passed over; a scene
+  normal        sensor noise, slow light change and clocks in the picture are ignored; a scene
                 that does not change is looked at again every minute
   strong        larger differences too (small and distant things may be missed), every five minutes
 
@@ -114,147 +112,72 @@ impl IndexArgs {
     pub(super) fn paths(&self) -> &[PathBuf] {
         &self.paths
     }
-}
 
-/// All that a run needs but the paths, opened once.
-pub(super) struct Indexing<'a> {
-    common: &'a Common,
-    dir: PathBuf,
-    embedder: Box<dyn Embedder>,
-    job: Job,
-}
-
-impl<'a> Indexing<'a> {
-    pub(super) fn new(common: &'a Common, args: &IndexArgs) -> Result<Self, Failure> {
-        let sampling = match (args.every, args.keyframes, args.scenes) {
+    /// How files are to be read.
+    pub(super) fn request(&self) -> IndexRequest {
+        let sampling = match (self.every, self.keyframes, self.scenes) {
             (Some(seconds), ..) => Sampling::Every { seconds },
             (None, true, _) => Sampling::Keyframes,
             (None, false, true) => Sampling::SCENES,
             (None, false, false) => Sampling::DEFAULT,
         };
-        let missing: Vec<&PathBuf> = args.paths.iter().filter(|p| !p.exists()).collect();
-        if missing.len() == args.paths.len() {
-            return Err(
-                Failure::new(format!("{}: no such file or folder", shown(missing[0])))
-                    .hint("check the name; a folder or any number of video files will do"),
-            );
+        IndexRequest {
+            policy: Policy::new(sampling, self.fold, self.stream),
+            model: self.model.clone(),
+            views: self.views,
+            thumbnail: self.thumbnails.0,
+            names: self.names.reader(),
+            limits: self.limits.limits(),
         }
-        let dir = library(common)?;
-        let own = own_model(&dir)?;
-        let embedder = embedder::open(common, args.model.as_deref(), own.as_deref())?;
-        let views = args.views;
-        let job = Job {
-            paths: Vec::new(),
-            found: false,
-            sampling,
-            fold: args.fold,
-            views: views.unwrap_or_else(|| Views::default_of(embedder.as_ref())),
-            thumbnail: args.thumbnails.0,
-            stream: args.stream,
-            names: args.names.reader(),
-            decoder: decoder(),
-            limits: args.limits.limits(),
-        };
-        Ok(Self {
-            common,
-            dir,
-            embedder,
-            job,
-        })
-    }
-
-    /// Fingerprint and length of vectors of its model.
-    pub(super) fn model(&self) -> (String, usize) {
-        (self.embedder.fingerprint().to_owned(), self.embedder.dim())
-    }
-
-    /// Where its library lies.
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// Reads what a watcher found.
-    pub(super) fn run_found(&mut self, paths: &[PathBuf]) -> Result<Summary, Failure> {
-        self.job.paths = paths.to_vec();
-        self.job.found = true;
-        index(self.common, &self.dir, self.embedder.as_ref(), &self.job)
-    }
-
-    pub(super) fn run(&mut self, paths: &[PathBuf]) -> Result<Summary, Failure> {
-        self.job.paths = paths.to_vec();
-        self.job.found = false;
-        index(self.common, &self.dir, self.embedder.as_ref(), &self.job)
     }
 }
 
-pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Failure> {
-    let mut indexing = Indexing::new(common, args)?;
-    let summary = indexing.run(&args.paths)?;
+pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Error> {
+    let session = session(common)?;
+    let mut indexer = session.indexer(args.request())?;
+    let is_default = args.model.is_none() && indexer.model_name() == builtin::NAME;
+    tell_of_model(&session, common, is_default);
+    let summary = read(common, &mut indexer, args.paths(), false)?;
     if !summary.interrupted {
-        let embedder = indexing.embedder.as_ref();
-        grow(
-            common,
-            &indexing.dir,
-            (embedder.fingerprint(), embedder.dim()),
-        )?;
+        grow(common, &indexer)?;
     }
-    if summary.videos() == 0 && summary.failed == 0 && !summary.interrupted {
-        let paths: Vec<String> = args.paths.iter().map(|p| shown(p)).collect();
-        return Err(
-            Failure::new(format!("{}: no videos found", paths.join(", ")))
-                .hint("name a folder that holds videos, or a video file itself"),
-        );
-    }
+    indexer.found_videos(&summary)?;
     Ok(match summary.all_indexed() {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(1),
     })
 }
 
-/// Runs a job with its progress shown.
-pub(super) fn index(
+/// Reads files with their progress shown; `found`: they were found and not named.
+pub(super) fn read(
     common: &Common,
-    dir: &Path,
-    embedder: &dyn Embedder,
-    job: &Job,
-) -> Result<Summary, Failure> {
-    let mut writer = Writer::open(dir, embedder.name(), embedder.fingerprint(), embedder.dim())?;
-    let stop = on_interrupt();
+    indexer: &mut Indexer,
+    paths: &[PathBuf],
+    found: bool,
+) -> Result<Summary, Error> {
     let progress = Progress::new(common.quiet);
-    let summary = ingest(job, embedder, &mut writer, &stop, &|e| progress.show(e))?;
-    progress.finish(&summary, dir);
+    let stop = on_interrupt();
+    let summary = indexer.run(paths, found, &stop, &|e| progress.show(e))?;
+    progress.finish(&summary, indexer.dir());
     Ok(summary)
 }
 
 /// Grows the search graph of a large library. Queries are answered without it meanwhile.
-pub(super) fn grow(common: &Common, dir: &Path, model: (&str, usize)) -> Result<(), Failure> {
-    let stop = on_interrupt();
+fn grow(common: &Common, indexer: &Indexer) -> Result<(), Error> {
+    with_graph_progress(common, |progress| indexer.grow_graph(progress))
+}
+
+/// Runs `work` with the progress of a search graph shown.
+pub(super) fn with_graph_progress<T>(
+    common: &Common,
+    work: impl FnOnce(&GraphProgress) -> Result<T, Error>,
+) -> Result<T, Error> {
     let counter = Counter::new(common.quiet, "growing the search graph", "vectors");
     let progress = GraphProgress {
         report: &|done, total| counter.show(done as u64, total as u64),
-        stop: &stop,
+        stop: &on_interrupt(),
     };
-    grow_graph(dir, model, GRAPH_FROM, &progress)?;
+    let done = work(&progress)?;
     counter.finish();
-    Ok(())
-}
-
-/// Reads a library that is about to be written: one of an earlier format is brought up to date.
-pub(super) fn open_reader(dir: &Path) -> Result<Reader, IndexError> {
-    match Reader::open(dir) {
-        Err(IndexError::Catalog(CatalogError::Older { .. })) => {
-            Writer::upgrade(dir)?;
-            Reader::open(dir)
-        }
-        opened => opened,
-    }
-}
-
-/// The model the library was made with.
-fn own_model(dir: &Path) -> Result<Option<String>, Failure> {
-    match open_reader(dir) {
-        Ok(reader) => Ok(reader.model_names()?.into_iter().next()),
-        Err(IndexError::Catalog(CatalogError::NoLibrary { .. })) => Ok(None),
-        Err(e) => Err(e.into()),
-    }
+    Ok(done)
 }

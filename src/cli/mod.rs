@@ -13,13 +13,11 @@ mod ask;
 mod backup;
 mod check;
 mod embed;
-mod embedder;
 mod eval;
-mod failure;
 mod feedback;
 mod index;
-mod input;
 mod label;
+mod log;
 mod model;
 mod note;
 mod output;
@@ -42,18 +40,67 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use self::args::{Args, Verb};
-use self::failure::Failure;
+use crate::app::{Error, Session, Settings};
+use crate::media::Decoding;
 
 /// Parses the arguments and does what they say.
 ///
-/// Exit codes, as grep's: 0 found or done, 1 nothing found or not all done, 2 an error.
+/// Exit codes, as grep's: 0 found or done, 1 nothing found or not all done, and of errors by their kind.
 pub fn run() -> ExitCode {
     with_single_threaded_products();
     let args = Args::parse();
+    log::start(args.common.verbose);
     match dispatch(args) {
         Ok(code) => code,
-        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(failure) => failure.print(),
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Says what happened, why, and what to type next.
+fn failed(error: &Error) -> ExitCode {
+    note!("error: {error}");
+    for cause in error.causes() {
+        note!("  because: {cause}");
+    }
+    for hint in error.hints() {
+        note!("hint: {hint}");
+    }
+    ExitCode::from(error.kind().exit_code())
+}
+
+/// The session a verb works in.
+fn session(common: &args::Common) -> Result<Session, Error> {
+    Ok(session_in(output::library(common)?, common))
+}
+
+/// The same with another library than the usual one.
+fn session_in(library: std::path::PathBuf, common: &args::Common) -> Session {
+    let decoding = Decoding::in_children().unwrap_or_else(|e| {
+        note!("decoding in this process, as the program cannot be found ({e}): a file that crashes its decoder ends it");
+        Decoding::InProcess
+    });
+    Session::new(Settings {
+        library,
+        device: common.device,
+        decoding,
+    })
+}
+
+/// Says where models compute, and that there is a better one, where that is worth a line.
+fn tell_of_model(session: &Session, common: &args::Common, is_default: bool) {
+    if common.quiet {
+        return;
+    }
+    if let Some(reason) = session.fell_back() {
+        note!("computing on the CPU: {reason}");
+    }
+    if is_default && session.defaults_to_builtin() {
+        note!(
+            "using the built-in model, which knows things but hardly colours or actions; CLIP knows more: \
+             vsearch model pull {}",
+            crate::models::RECOMMENDED
+        );
     }
 }
 
@@ -73,7 +120,7 @@ fn with_single_threaded_products() {
     }
 }
 
-fn dispatch(args: Args) -> Result<ExitCode, Failure> {
+fn dispatch(args: Args) -> Result<ExitCode, Error> {
     let common = args.common;
     match args.verb {
         Verb::Index(a) => index::run(&common, &a),
@@ -91,10 +138,10 @@ fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Verb::Check(a) => check::run(&common, &a),
         Verb::Backup(a) => backup::run(&common, &a),
         Verb::Remove(a) => remove::run(&common, &a),
-        Verb::DecodeWorker { memory } => {
+        Verb::DecodeWorker { memory, parent } => {
             // Stopping is the parent's to decide.
             let _ = ctrlc::set_handler(|| {});
-            crate::media::serve(memory)?;
+            crate::media::serve(memory, parent)?;
             Ok(ExitCode::SUCCESS)
         }
         Verb::Completions { shell } => {

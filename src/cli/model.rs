@@ -7,11 +7,11 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::Common;
-use super::failure::Failure;
 use super::output::{json_line, print, shown};
+use crate::app::{Error, model_cards, open_model};
+use crate::embed::Device;
 use crate::embed::canary::canaries;
-use crate::embed::store::{self, Hub, PullEvent};
-use crate::embed::{Device, models, open_model};
+use crate::models::{self, Hub, PullEvent};
 
 /// List, download and check models
 ///
@@ -50,7 +50,7 @@ enum ModelVerb {
     },
 }
 
-pub(super) fn run(common: &Common, args: &ModelArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(common: &Common, args: &ModelArgs) -> Result<ExitCode, Error> {
     match &args.verb {
         ModelVerb::List { json } => list(*json),
         ModelVerb::Pull { name } => pull(common, name),
@@ -58,8 +58,8 @@ pub(super) fn run(common: &Common, args: &ModelArgs) -> Result<ExitCode, Failure
     }
 }
 
-fn list(json: bool) -> Result<ExitCode, Failure> {
-    let cards = models();
+fn list(json: bool) -> Result<ExitCode, Error> {
+    let cards = model_cards();
     if json {
         cards.iter().try_for_each(json_line)?;
         return Ok(ExitCode::SUCCESS);
@@ -84,7 +84,7 @@ fn list(json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn pull(common: &Common, name: &str) -> Result<ExitCode, Failure> {
+fn pull(common: &Common, name: &str) -> Result<ExitCode, Error> {
     let progress = Download::new(common.quiet);
     let dir = Hub::from_env().pull(name, &|event| progress.show(&event))?;
     progress.bar.finish_and_clear();
@@ -95,10 +95,10 @@ fn pull(common: &Common, name: &str) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn verify(common: &Common, name: &str) -> Result<ExitCode, Failure> {
+fn verify(common: &Common, name: &str) -> Result<ExitCode, Error> {
     let device = Device::open(common.device)?;
     if !Path::new(name).is_dir()
-        && let Some(dir) = store::folder(name)
+        && let Some(dir) = models::folder(name)
     {
         let checked = Hub::from_env().verify(&dir)?;
         print(&format!(
@@ -109,7 +109,7 @@ fn verify(common: &Common, name: &str) -> Result<ExitCode, Failure> {
     canaries(embedder.as_ref())?;
     print(&format!(
         "{name}: every tensor is there, the self-test passes on {}; fingerprint {}\n",
-        embedder.device(),
+        embedder.profile().device,
         embedder.fingerprint()
     ))?;
     Ok(ExitCode::SUCCESS)

@@ -4,11 +4,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::Common;
-use super::failure::Failure;
-use super::index::open_reader;
-use super::input::video_at;
-use super::output::{library, print, shown};
-use crate::index::Writer;
+use super::output::{print, shown};
+use super::session;
+use crate::app::Error;
+use crate::search::video_at;
 use crate::types::timecode;
 
 /// Write down what a video shows, for queries to find
@@ -32,45 +31,29 @@ pub(super) struct NoteArgs {
     remove: Option<i64>,
 }
 
-pub(super) fn run(common: &Common, args: &NoteArgs) -> Result<ExitCode, Failure> {
-    let dir = library(common)?;
+pub(super) fn run(common: &Common, args: &NoteArgs) -> Result<ExitCode, Error> {
+    let session = session(common)?;
     if let Some(id) = args.remove {
-        if !Writer::remove_note(&dir, id)? {
-            return Err(Failure::new(format!("there is no note {id}"))
-                .hint("see which there are: vsearch note"));
-        }
+        session.remove_note(id)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let reader = open_reader(&dir)?;
     let (Some(video), Some(text)) = (&args.video, &args.text) else {
-        for note in reader.notes()? {
+        for note in session.notes()? {
             let at = note
                 .time
                 .map_or(String::new(), |t| format!("@{}", timecode(t)));
-            print(&format!(
-                "{:>4}  {}{at}  {}\n",
-                note.id,
-                shown(&note.path),
-                note.text
-            ))?;
+            let video = shown(&note.path);
+            print(&format!("{:>4}  {video}{at}  {}\n", note.id, note.text))?;
         }
         return Ok(ExitCode::SUCCESS);
     };
-    if text.trim().is_empty() {
-        return Err(Failure::new("the note is empty")
-            .hint("say what the video shows: vsearch note gate.mp4 \"green van\""));
-    }
     let (path, time) = match Path::new(video).exists() {
         true => (PathBuf::from(video), None),
-        false => video_at(video)?,
+        false => {
+            let (path, seconds) = video_at(video)?;
+            (path, Some(seconds))
+        }
     };
-    let path = path.canonicalize().unwrap_or(path);
-    if !reader.videos()?.iter().any(|v| v.video == path) {
-        return Err(
-            Failure::new(format!("{}: not in the library", shown(&path)))
-                .hint(format!("index it first: vsearch index '{}'", shown(&path))),
-        );
-    }
-    Writer::note(&dir, &path, time, text.trim())?;
+    session.add_note(&path, time, text)?;
     Ok(ExitCode::SUCCESS)
 }

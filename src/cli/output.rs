@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::args::Common;
-use super::failure::Failure;
+use crate::app::Error;
 
 /// Prints to standard output as it is.
 pub(super) fn print(text: &str) -> io::Result<()> {
@@ -51,6 +51,17 @@ pub(super) fn terminal_width() -> Option<usize> {
     Some(usize::from(columns))
 }
 
+/// Columns a text takes in a terminal: Chinese characters take two each.
+pub(super) fn width(text: &str) -> usize {
+    console::measure_text_width(text)
+}
+
+/// A text filled up to so many columns.
+pub(super) fn padded(text: &str, columns: usize) -> String {
+    let missing = columns.saturating_sub(width(text));
+    format!("{text}{}", " ".repeat(missing))
+}
+
 /// `1 video`, `2 videos`.
 pub(super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
@@ -61,7 +72,7 @@ const LIBRARY_VARIABLE: &str = "VSEARCH_LIBRARY";
 
 /// Where the library lies: as asked, else as the environment says, else in the platform's data
 /// folder.
-pub(super) fn library(common: &Common) -> Result<PathBuf, Failure> {
+pub(super) fn library(common: &Common) -> Result<PathBuf, Error> {
     if let Some(dir) = &common.library {
         return Ok(dir.clone());
     }
@@ -70,7 +81,7 @@ pub(super) fn library(common: &Common) -> Result<PathBuf, Failure> {
     }
     let dirs = directories::ProjectDirs::from("", "", "vsearch");
     dirs.map(|d| d.data_dir().to_owned()).ok_or_else(|| {
-        Failure::new("this system names no folder for a user's data")
+        Error::environment("this system names no folder for a user's data")
             .hint("name the library's folder: --library DIR")
     })
 }
@@ -84,6 +95,13 @@ mod tests {
         assert_eq!(length(9.4), "9 s");
         assert_eq!(length(62.0), "1 min 02 s");
         assert_eq!(length(7384.0), "2 h 03 min 04 s");
+    }
+
+    #[test]
+    fn names_of_two_columns_a_character_are_padded_right() {
+        assert_eq!((width("gate"), width("一号门")), (4, 6));
+        assert_eq!(padded("一号门", 8), "一号门  ");
+        assert_eq!(padded("gate", 2), "gate");
     }
 
     #[test]

@@ -7,21 +7,20 @@ use std::path::Path;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 
-use super::failure::Failure;
 use super::output::{print, shown};
 use super::terminal::Protocol;
-use crate::index::Reader;
-use crate::media::frame_at;
-use crate::types::Hit;
+use crate::app::{Error, picture_of};
+use crate::search::Hit;
+use crate::store::Reader;
 
 const JPEG_QUALITY: u8 = 88;
 const MAX_STEM_BYTES: usize = 200;
 
 /// Writes each hit's frame to `folder`, named by rank, video and time. A frame that cannot be
 /// read any more is named and left out. Returns how many were written.
-pub(super) fn write(reader: &Reader, folder: &Path, hits: &[Hit]) -> Result<usize, Failure> {
+pub(super) fn write(reader: &Reader, folder: &Path, hits: &[Hit]) -> Result<usize, Error> {
     std::fs::create_dir_all(folder).map_err(|e| {
-        Failure::new(format!("{}: the folder cannot be made: {e}", shown(folder)))
+        Error::environment(format!("{}: the folder cannot be made: {e}", shown(folder)))
             .hint("name a folder you can write to: --thumbnails DIR")
     })?;
     let mut written = 0;
@@ -63,11 +62,13 @@ fn file_name(hit: &Hit) -> String {
 }
 
 /// Prints each hit's frame below a line naming it.
-pub(super) fn show(reader: &Reader, hits: &[Hit]) -> Result<(), Failure> {
+pub(super) fn show(reader: &Reader, hits: &[Hit]) -> Result<(), Error> {
     let Some(protocol) = Protocol::of_stdout() else {
-        return Err(Failure::new("this terminal is not known to show pictures")
-            .hint("write them to files instead: --thumbnails DIR")
-            .hint("or, if it does, name how: VSEARCH_PICTURES=kitty, iterm2 or sixel"));
+        return Err(
+            Error::environment("this terminal is not known to show pictures")
+                .hint("write them to files instead: --thumbnails DIR")
+                .hint("or, if it does, name how: VSEARCH_PICTURES=kitty, iterm2 or sixel"),
+        );
     };
     for hit in hits {
         let Some(frame) = frame(reader, hit) else {
@@ -85,16 +86,17 @@ pub(super) fn show(reader: &Reader, hits: &[Hit]) -> Result<(), Failure> {
 
 /// The frame, or the thumbnail kept of it where the video cannot be read any more.
 fn frame(reader: &Reader, hit: &Hit) -> Option<RgbImage> {
-    match frame_at(&hit.video, hit.stream, hit.time) {
-        Ok(p) => RgbImage::from_raw(p.width(), p.height(), p.into_rgb()),
-        Err(e) => {
-            let kept = reader.thumbnail(hit.moment);
-            let picture = kept.and_then(|jpeg| image::load_from_memory(&jpeg).ok());
-            match &picture {
-                Some(_) => note!("hit {} as kept in the library: {e}", hit.rank),
-                None => note!("no picture for hit {}: {e}", hit.rank),
+    match picture_of(reader, hit) {
+        Ok(picture) => {
+            if let Some(e) = picture.kept {
+                note!("hit {} as kept in the library: {e}", hit.rank);
             }
-            picture.map(image::DynamicImage::into_rgb8)
+            let p = picture.pixels;
+            RgbImage::from_raw(p.width(), p.height(), p.into_rgb())
+        }
+        Err(e) => {
+            note!("no picture for hit {}: {e}", hit.rank);
+            None
         }
     }
 }

@@ -94,6 +94,9 @@ impl Progress {
                 self.outcome(path, outcome);
                 self.tick(&mut state);
             }
+            Event::Sidecar { path, reason } => {
+                self.problem(&format!("ignored {}: {reason}", shown(path)));
+            }
             Event::CatchingUp => self.bar.set_message("the search index"),
         }
     }
@@ -106,13 +109,13 @@ impl Progress {
         let took = self.started.elapsed().as_secs_f64();
         let mut line = format!(
             "{} indexed",
-            count(summary.indexed + summary.partly, "video")
+            count(summary.indexed + summary.partial, "video")
         );
         for (n, what) in [
-            (summary.partly, "of them only partly"),
+            (summary.partial, "of them only partly"),
             (summary.failed, "could not be read"),
             (summary.current, "unchanged"),
-            (summary.other, "of other kinds passed over"),
+            (summary.other, "of other kinds skipped"),
         ] {
             if n > 0 {
                 line += &format!(", {n} {what}");
@@ -172,10 +175,10 @@ impl Progress {
             } => self.problem(&format!(
                 "indexed {path}: {frames} frames; {decode_errors} decode errors on the way"
             )),
-            Outcome::Partly { frames, reason } => {
+            Outcome::Partial { frames, reason } => {
                 self.problem(&format!("only partly {path}: {frames} frames; {reason}"));
             }
-            Outcome::StillPartly { reason } => {
+            Outcome::StillPartial { reason } => {
                 self.problem(&format!("only partly, as before, {path}: {reason}"));
             }
             Outcome::Failed { reason } => self.problem(&format!("failed {path}: {reason}")),

@@ -3,30 +3,29 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
 use super::args::Common;
-use super::ask::{AskArgs, remember};
-use super::embedder;
-use super::failure::Failure;
-use super::feedback;
-use super::output::{count, json_line, length, library, print, shown};
-use super::pictures;
+use super::ask::AskArgs;
+use super::output::{count, json_line, length, padded, print, shown, width};
 use super::scope::ScopeArgs;
-use crate::embed::Embedder;
-use crate::index::{Method, Reader, VideoRow};
+use super::{feedback, pictures, session, tell_of_model};
+use crate::app::json::{HitLine, SearchedLine, SequenceLine};
+use crate::app::{Error, Found, Query, Reply, Session};
+use crate::embed::Templates;
+use crate::models;
 use crate::search::{
-    Answer, LEVEL, Line, Options, Parts, Question, Scope, Sequence, query, query_sequence,
+    Answer, Clause, Hit, Line, MINIMUM_CONFIDENCE, Options, Parts, Request, Sequence,
 };
-use crate::types::{Hit, timecode};
+use crate::store::{Method, Searched};
+use crate::types::timecode;
 
 /// Find moments with a sentence or a picture
 ///
 /// Prints the best matching moments: rank, confidence, score, video, time of the best frame, and the
-/// stretch that matches. The confidence says how likely a hit is real; what is less likely than the
-/// level is not listed, unless its file name, camera, a tag, note or subtitle holds all words of the
-/// sentence. A question with a picture has no confidence. Scores rank the hits of one query and say
-/// nothing across queries.
+/// stretch that matches. Confidence is the probability that a hit is real. Hits below the minimum are not
+/// listed, unless their file name, camera, a tag, note or subtitle holds every word of the sentence.
+/// Queries by picture have no confidence. Scores rank the hits of one query; they cannot be compared
+/// across queries.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   vsearch query \"a person riding a bicycle\"
@@ -53,47 +52,47 @@ use crate::types::{Hit, timecode};
   For people and for scripts:
   vsearch query \"a dog\" --per-video 1 --diverse --thumbnails hits/
   vsearch query \"a dog\" --sort time --confidence 0.8
-  vsearch query \"a truck\" --json | jq -r '.video + \" \" + .timecode'
+  vsearch query \"a truck\" --json | jq -r 'select(.rank) | .video + \" \" + .timecode'
 
 Exit codes: 0 hits, 1 none that is likely enough, 2 error.")]
 pub(super) struct QueryArgs {
     /// Number of hits
     #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     k: u32,
-    /// Least confidence of a hit that is listed, 0 to 1
-    #[arg(long, value_name = "LEVEL", default_value_t = LEVEL, value_parser = level)]
+    /// Minimum confidence to list, 0 to 1
+    #[arg(long, value_name = "MINIMUM", default_value_t = MINIMUM_CONFIDENCE, value_parser = confidence)]
     confidence: f64,
-    /// List hits below that level too
+    /// List hits of every confidence
     #[arg(long)]
     all: bool,
-    /// List so many hits of one video at most
+    /// List at most N hits of each video
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     per_video: Option<u32>,
-    /// List hits that differ from one another; near duplicates in other videos are counted
+    /// List hits that differ; near duplicates in other videos are only counted
     #[arg(long)]
     diverse: bool,
     /// Order of the hits found
     #[arg(long, value_enum, default_value = "score")]
     sort: Sort,
-    /// And then this, within the time of --within; may be said again for longer sequences
+    /// Then this, within the time of --within; repeat it for longer sequences
     #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["text", "feedback", "per_video", "diverse", "thumbnails", "show", "explain"])]
     then: Vec<String>,
-    /// Longest time from the end of one step of a sequence to the start of the next: 60s, 5m, 1h
+    /// Longest time between two steps of a sequence: 60s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     within: Option<f64>,
-    /// Steps of a sequence by the wall clock, before the same camera [default: in the same video]
+    /// Follow a sequence by wall clock in front of one camera [default: within one video]
     #[arg(long, requires = "then")]
     same_camera: bool,
-    /// Steps of a sequence by the wall clock, before any camera
+    /// Follow a sequence by wall clock across all cameras
     #[arg(long, requires = "then", conflicts_with = "same_camera")]
     any_camera: bool,
-    /// Judge the hits one by one; each answer refines what is looked for
+    /// Judge hits one by one; each answer refines the search
     #[arg(long, conflicts_with_all = ["text", "not", "per_video", "diverse", "thumbnails", "explain", "all"])]
     feedback: bool,
-    /// Look at every vector, however many there are
+    /// Compare every vector, however many there are
     #[arg(long)]
     exact: bool,
-    /// Print what each score and confidence is made of, and how the hits were found
+    /// Print how each score was computed and how hits were found
     #[arg(long)]
     explain: bool,
     /// Print JSON Lines (see docs/formats.md)
@@ -122,45 +121,46 @@ enum Sort {
     Time,
 }
 
-pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure> {
-    args.ask.check()?;
-    let Some(within) = args.within.or(args.then.is_empty().then_some(0.0)) else {
-        return Err(
-            Failure::new("a sequence needs the longest time between its steps")
-                .hint(format!("as in --then {:?} --within 60s", args.then[0])),
+pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> {
+    let query = args.query()?;
+    let session = session(common)?;
+    if args.feedback {
+        return feedback::run(&session, &query, (args.show, args.json));
+    }
+    let reply = session.query(&query)?;
+    tell_of_model(&session, common, false);
+    if let Some(script) = reply.unread_script {
+        note!("{}", unread(&reply.model, script));
+    }
+    match &reply.found {
+        Found::Hits(answer) => args.print_hits(common, &session, &query, answer)?,
+        Found::Sequences(found) => {
+            for sequence in found.sequences.iter().filter(|_| args.json) {
+                json_line(&SequenceLine::new(sequence))?;
+            }
+            match args.json {
+                true => json_line(&SearchedLine::of_sequences(
+                    found.sequences.len(),
+                    &found.searched,
+                ))?,
+                false => print(&sequence_table(&found.sequences))?,
+            }
+        }
+    }
+    let searched = reply.searched();
+    if args.explain && !query.filter.is_everything() {
+        note!(
+            "filters leave {} of {}",
+            searched.videos,
+            count(searched.all_videos, "video")
         );
-    };
-    let here = std::env::current_dir()?;
-    let scope = args.scope.scope(&here)?;
-    let dir = library(common)?;
-    let reader = Reader::open(&dir)?.exact(args.exact);
-    let own = reader.model_names()?.into_iter().next();
-    let embedder = embedder::open(common, args.model.as_deref(), own.as_deref())?;
-    let embedder = embedder.as_ref();
-    let question = args.ask.question(&reader, embedder)?;
-    let found = if args.feedback {
-        remember(&reader, embedder, &[]);
-        let outputs = (args.show, args.json);
-        return feedback::run(&reader, embedder, question, &scope, outputs);
-    } else if args.then.is_empty() {
-        hits(common, args, &reader, embedder, &question, &scope)?
-    } else {
-        sequences(args, &reader, embedder, question, (within, &scope))?
-    };
-
-    let mut videos = reader.videos()?;
-    let clockless = |v: &&VideoRow| match args.any_camera {
-        true => scope.contains(v) && v.recorded_ms.is_none() || scope.lacks_time(v),
-        false => scope.lacks_time(v),
-    };
-    let undated = videos.iter().filter(clockless).count();
-    let all = videos.len();
-    videos.retain(|v| scope.contains(v));
-    if args.explain && !scope.is_everything() {
-        note!("filters leave {} of {}", videos.len(), count(all, "video"));
     }
     if !common.quiet {
-        note!("{}", searched(&videos, !scope.is_everything()));
+        note!("{}", rests_on(searched, !query.filter.is_everything()));
+        let undated = match args.any_camera {
+            true => searched.undated + searched.clockless,
+            false => searched.undated,
+        };
         if undated > 0 {
             note!(
                 "left out: {} recorded at an unknown time",
@@ -168,96 +168,116 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Failure
             );
         }
     }
-    match found {
-        Found::Hits => return Ok(ExitCode::SUCCESS),
-        Found::Unlikely(reason) => note!("no confident match: {reason}"),
-        Found::Nothing if videos.is_empty() => {
-            note!("no match: no indexed video lies in the scope asked for");
-        }
-        Found::Nothing if args.ask.is_words() => {
-            note!("no match: no path, camera, tag, note or subtitle in scope holds these words");
-        }
-        Found::Nothing if !args.then.is_empty() => {
-            note!("no match: nothing likely follows one another in this time (--all, --within)");
-        }
-        Found::Nothing if scope.is_timed() => {
-            note!("no match: nothing in scope was recorded at these times");
-        }
-        Found::Nothing => note!("no match: the videos searched gave no frames (vsearch status)"),
-    }
+    let Some(reason) = nothing_found(&reply, &query) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    note!("{reason}");
     Ok(ExitCode::from(1))
 }
 
-enum Found {
-    Hits,
-    /// None that is likely enough; says why.
-    Unlikely(String),
-    Nothing,
+impl Reply {
+    fn searched(&self) -> &Searched {
+        match &self.found {
+            Found::Hits(answer) => &answer.searched,
+            Found::Sequences(found) => &found.searched,
+        }
+    }
+}
+
+/// Why nothing was found, where it was not.
+fn nothing_found(reply: &Reply, query: &Query) -> Option<String> {
+    let (found, best) = match &reply.found {
+        Found::Hits(answer) => (!answer.hits.is_empty(), answer.best_left_out),
+        Found::Sequences(found) => (!found.sequences.is_empty(), None),
+    };
+    let reason = match (best, &reply.found) {
+        _ if found => return None,
+        (Some(best), Found::Hits(answer)) => {
+            return Some(format!("no confident match: {}", unlikely(answer, best)));
+        }
+        _ if reply.searched().videos == 0 => "no indexed video lies in the scope asked for",
+        _ if query.request.is_text() => {
+            "no path, camera, tag, note or subtitle in scope holds these words"
+        }
+        _ if !query.request.then.is_empty() => {
+            "nothing likely follows one another in this time (--all, --within)"
+        }
+        _ if query.filter.is_timed() => "nothing in scope was recorded at these times",
+        _ => "the videos searched gave no frames (vsearch status)",
+    };
+    Some(format!("no match: {reason}"))
 }
 
 impl QueryArgs {
-    fn options(&self) -> Options {
-        Options {
-            limit: self.k as usize,
-            level: if self.all { 0.0 } else { self.confidence },
-            per_video: self.per_video.map(|n| n as usize),
-            diverse: self.diverse,
-        }
+    fn query(&self) -> Result<Query, Error> {
+        let minimum = if self.all { 0.0 } else { self.confidence };
+        Ok(Query {
+            request: self.ask.request(&self.then)?,
+            filter: self.scope.filter(&std::env::current_dir()?)?,
+            options: Options {
+                limit: self.k as usize,
+                minimum_confidence: minimum,
+                per_video: self.per_video.map(|n| n as usize),
+                diverse: self.diverse,
+                exact: self.exact,
+            },
+            model: self.model.clone(),
+            templates: Templates::named(&self.ask.templates)?,
+            within: self.within,
+            line: match (self.same_camera, self.any_camera) {
+                (true, _) => Line::Camera,
+                (_, true) => Line::Anywhere,
+                _ => Line::Video,
+            },
+        })
     }
-}
 
-fn hits(
-    common: &Common,
-    args: &QueryArgs,
-    reader: &Reader,
-    embedder: &dyn Embedder,
-    question: &Question,
-    scope: &Scope,
-) -> Result<Found, Failure> {
-    let mut answer = query(reader, embedder, question, args.options(), scope)?;
-    let found = answer.hits.iter().zip(&answer.parts);
-    let vectors: Vec<_> = found.map(|(_, p)| p.vector).collect();
-    remember(reader, embedder, &vectors);
-    if args.sort == Sort::Time {
-        by_time(&mut answer);
-    }
-    if let Some(reason) = &answer.without_words {
-        note!("words were left out of account: {reason} (vsearch check --repair)");
-    }
-    if args.json {
-        for (hit, parts) in answer.hits.iter().zip(&answer.parts) {
-            let parts = args.explain.then_some(parts);
-            json_line(&HitLine { hit, parts })?;
+    fn print_hits(
+        &self,
+        common: &Common,
+        session: &Session,
+        query: &Query,
+        answer: &Answer,
+    ) -> Result<(), Error> {
+        let mut answer = answer.clone();
+        if self.sort == Sort::Time {
+            answer.sort_by_time();
         }
-    } else {
-        print(&table(&answer, args.explain))?;
-    }
-    if args.explain {
-        note!("{}", how(&answer, question, args.options().level));
-        if let Some(templates) = args.ask.templates() {
-            note!("templates {templates}: each sentence is the mean of its phrasings");
+        if let Some(reason) = &answer.without_words {
+            note!("words were ignored: {reason} (vsearch check --repair)");
         }
-    }
-    if let Some(folder) = &args.thumbnails {
-        let written = pictures::write(reader, folder, &answer.hits)?;
-        if !common.quiet {
-            note!("{} written to {}", count(written, "picture"), shown(folder));
+        if self.json {
+            for hit in &answer.hits {
+                json_line(&HitLine::new(hit, self.explain))?;
+            }
+            json_line(&SearchedLine::of_hits(&answer))?;
+        } else {
+            print(&table(&answer, self.explain))?;
         }
+        if self.explain {
+            let minimum = query.options.minimum_confidence;
+            note!("{}", how(&answer, &query.request, minimum));
+            if let Some(templates) = self.ask.averaged() {
+                note!("templates {templates}: each sentence is the mean of its phrasings");
+            }
+        }
+        if let Some(folder) = &self.thumbnails {
+            let written = pictures::write(&*session.reader()?, folder, &answer.hits)?;
+            if !common.quiet {
+                note!("{} written to {}", count(written, "picture"), shown(folder));
+            }
+        }
+        if self.show {
+            pictures::show(&*session.reader()?, &answer.hits)?;
+        }
+        Ok(())
     }
-    if args.show {
-        pictures::show(reader, &answer.hits)?;
-    }
-    Ok(match (answer.hits.is_empty(), answer.best_left_out) {
-        (false, _) => Found::Hits,
-        (true, Some(best)) => Found::Unlikely(unlikely(&answer, best)),
-        (true, None) => Found::Nothing,
-    })
 }
 
 /// Why no hit is listed.
 fn unlikely(answer: &Answer, best: f64) -> String {
     match answer.seeable {
-        Some(seeable) if seeable < LEVEL => {
+        Some(seeable) if seeable < MINIMUM_CONFIDENCE => {
             "the sentence hardly says anything that can be seen (--all lists guesses)".into()
         }
         _ => format!(
@@ -267,70 +287,23 @@ fn unlikely(answer: &Answer, best: f64) -> String {
     }
 }
 
-/// Ranks stay those by score.
-fn by_time(answer: &mut Answer) {
-    let hits = std::mem::take(&mut answer.hits);
-    let mut both: Vec<(Hit, Parts)> = hits.into_iter().zip(answer.parts.drain(..)).collect();
-    both.sort_by(|(a, _), (b, _)| {
-        let clock = |h: &Hit| (h.recorded_ms, h.video.clone());
-        clock(a).cmp(&clock(b)).then(a.time.total_cmp(&b.time))
-    });
-    (answer.hits, answer.parts) = both.into_iter().unzip();
-}
-
-fn sequences(
-    args: &QueryArgs,
-    reader: &Reader,
-    embedder: &dyn Embedder,
-    first: Question,
-    (within, scope): (f64, &Scope),
-) -> Result<Found, Failure> {
-    let line = match (args.same_camera, args.any_camera) {
-        (true, _) => Line::Camera,
-        (_, true) => Line::Anywhere,
-        _ => Line::Video,
-    };
-    let mut questions = vec![Question {
-        words: None,
-        ..first
-    }];
-    for sentence in &args.then {
-        questions.push(args.ask.then(sentence, reader, embedder)?);
-    }
-    remember(reader, embedder, &[]);
-    let found = query_sequence(
-        reader,
-        embedder,
-        &questions,
-        (within, line),
-        args.options(),
-        scope,
-    )?;
-    if args.json {
-        for sequence in &found {
-            json_line(sequence)?;
+/// A reader who trusts the answer must know that the model could not read the question.
+fn unread(model: &str, script: &str) -> String {
+    let chinese = match script {
+        "Han" => {
+            let name = models::CHINESE;
+            format!("; {name} can: vsearch model pull {name}, then index with --model {name}")
         }
-    } else {
-        print(&sequence_table(&found))?;
-    }
-    Ok(match found.is_empty() {
-        true => Found::Nothing,
-        false => Found::Hits,
-    })
+        _ => String::new(),
+    };
+    format!(
+        "hint: {model} cannot read {script} script, so these hits mean little; ask in English{chinese}"
+    )
 }
 
-/// A hit, and what its score is made of where that is asked.
-#[derive(Serialize)]
-struct HitLine<'a> {
-    #[serde(flatten)]
-    hit: &'a Hit,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parts: Option<&'a Parts>,
-}
-
-fn level(text: &str) -> Result<f64, String> {
+fn confidence(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(level) if (0.0..=1.0).contains(&level) => Ok(level),
+        Ok(minimum) if (0.0..=1.0).contains(&minimum) => Ok(minimum),
         _ => Err("must be a number from 0 to 1, as 0.8".into()),
     }
 }
@@ -345,39 +318,40 @@ fn duration(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A hit as it is printed for people, its video padded to `width`.
-pub(super) fn line(hit: &Hit, width: usize) -> String {
+/// A hit as it is printed for people, its video padded to `columns`.
+pub(super) fn line(hit: &Hit, columns: usize) -> String {
     let confidence = match hit.confidence {
         Some(c) => format!("{:>3.0} %", 100.0 * c),
         None => "    -".into(),
     };
-    let alike = match hit.alike {
+    let near_duplicates = match hit.near_duplicates {
         0 => String::new(),
         n => format!("  (and {n} alike in other videos)"),
     };
     format!(
-        "{:>3}  {confidence}  {:.4}  {:width$}  {}  {} - {}{alike}",
+        "{:>3}  {confidence}  {:.4}  {}  {}  {} - {}{near_duplicates}",
         hit.rank,
         hit.score,
-        shown(&hit.video),
+        padded(&shown(&hit.video), columns),
         hit.timecode,
         timecode(hit.start),
         timecode(hit.end),
     )
 }
 
-fn widest<'a>(hits: impl Iterator<Item = &'a Hit>) -> usize {
-    let names = hits.map(|h| shown(&h.video).chars().count());
+/// Columns of the longest name.
+pub(super) fn widest<'a>(hits: impl Iterator<Item = &'a Hit>) -> usize {
+    let names = hits.map(|h| width(&shown(&h.video)));
     names.max().unwrap_or(0)
 }
 
 fn table(answer: &Answer, explain: bool) -> String {
     let mut out = String::new();
-    let width = widest(answer.hits.iter());
-    for (h, parts) in answer.hits.iter().zip(&answer.parts) {
-        let _ = writeln!(out, "{}", line(h, width));
+    let columns = widest(answer.hits.iter());
+    for h in &answer.hits {
+        let _ = writeln!(out, "{}", line(h, columns));
         if explain {
-            let _ = writeln!(out, "       {}", explained(h, parts));
+            let _ = writeln!(out, "       {}", explained(h, &h.parts));
         }
     }
     out
@@ -391,10 +365,12 @@ fn explained(hit: &Hit, parts: &Parts) -> String {
         0 | 1 => String::new(),
         n => format!(", the best of {n} views"),
     };
-    said.extend(
-        hit.view
-            .map(|[x, y, w, h]| format!("of {w}x{h} pixels at {x},{y}{views}")),
-    );
+    said.extend(hit.region.map(|r| {
+        format!(
+            "of {}x{} pixels at {},{}{views}",
+            r.width, r.height, r.x, r.y
+        )
+    }));
     said.extend(parts.words.map(|w| {
         let passage = parts.passage.as_deref().unwrap_or_default();
         format!("words {w:+.4} for {:?}", passage.replace('\n', " "))
@@ -405,7 +381,7 @@ fn explained(hit: &Hit, parts: &Parts) -> String {
     }));
     said.extend(
         parts
-            .stands_out
+            .z_score
             .map(|z| format!("{z:.1} deviations above what pictures of all kinds have with it")),
     );
     said.join("; ")
@@ -413,7 +389,7 @@ fn explained(hit: &Hit, parts: &Parts) -> String {
 
 fn sequence_table(found: &[Sequence]) -> String {
     let mut out = String::new();
-    let width = widest(found.iter().flat_map(|s| &s.steps));
+    let columns = widest(found.iter().flat_map(|s| &s.steps));
     for sequence in found {
         let confidence = match sequence.confidence {
             Some(c) => format!("{:>3.0} %", 100.0 * c),
@@ -422,31 +398,35 @@ fn sequence_table(found: &[Sequence]) -> String {
         let rank = sequence.rank;
         let _ = writeln!(out, "{rank:>3}  {confidence}  {:.2}", sequence.score);
         for step in &sequence.steps {
-            let _ = writeln!(out, "   {}", line(step, width));
+            let _ = writeln!(out, "   {}", line(step, columns));
         }
     }
     out
 }
 
 /// How the hits were found and judged.
-fn how(answer: &Answer, question: &Question, level: f64) -> String {
+fn how(answer: &Answer, request: &Request, minimum: f64) -> String {
     let mut said = match answer.method {
         Method::Exact => format!("exact: all {} vectors in scope were compared", answer.among),
         Method::Hnsw => format!(
             "HNSW: the graph led through {} vectors in scope (--exact compares them all)",
             answer.among
         ),
+        Method::Words => format!("words: {} passages hold some of them", answer.among),
     };
-    for (parts, sign) in [(&question.wanted, '+'), (&question.unwanted, '-')] {
-        let composed = question.wanted.len() + question.unwanted.len() > 1;
-        for part in parts.iter().filter(|_| composed) {
-            let _ = write!(said, "\n  {sign} {:?}, weight {}", part.name, part.weight);
+    let composed = request.wanted.len() + request.unwanted.len() > 1;
+    let mut tell = |clauses: &[Clause], sign: char| {
+        for clause in clauses.iter().filter(|_| composed) {
+            let (name, weight) = (clause.name(), clause.weight);
+            let _ = write!(said, "\n  {sign} {name:?}, weight {weight}");
         }
-    }
+    };
+    tell(&request.wanted, '+');
+    tell(&request.unwanted, '-');
     if answer.left_out > 0 {
         let _ = write!(
             said,
-            "\n{} below confidence {level} left out",
+            "\n{} below confidence {minimum} left out",
             count(answer.left_out, "candidate")
         );
     }
@@ -461,27 +441,26 @@ fn how(answer: &Answer, question: &Question, level: f64) -> String {
 }
 
 /// What an answer rests on.
-fn searched(videos: &[VideoRow], scoped: bool) -> String {
-    let promised = |v: &VideoRow| v.duration.unwrap_or(0.0).max(v.read_to.unwrap_or(0.0));
-    let all: f64 = videos.iter().map(promised).sum();
-    let unseen: f64 = videos.iter().map(VideoRow::unseen).sum();
-    let trouble = |v: &&VideoRow| v.error.is_some() || !v.complete;
-    let trouble = videos.iter().filter(trouble).count();
+fn rests_on(searched: &Searched, scoped: bool) -> String {
+    let unseen = searched.unseen;
     let scope = if scoped { " in scope" } else { "" };
     let of = match unseen >= 1.0 {
-        true => format!(" of {}", length(all)),
+        true => format!(" of {}", length(searched.length)),
         false => String::new(),
     };
     let mut line = format!(
         "searched {}{of} in {}{scope}",
-        length(all - unseen),
-        count(videos.len(), "video")
+        length(searched.length - unseen),
+        count(searched.videos, "video")
     );
     if unseen >= 1.0 {
         line += &format!("; {} not seen (vsearch status --gaps)", length(unseen));
     }
-    if trouble > 0 {
-        line += &format!("; {trouble} not or only partly readable (vsearch status)");
+    if searched.troubled > 0 {
+        line += &format!(
+            "; {} not or only partly readable (vsearch status)",
+            searched.troubled
+        );
     }
     line
 }

@@ -1,6 +1,5 @@
 //! Options of how files are read, shared by the verbs that read them.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -63,9 +62,4 @@ impl NameArgs {
 
 pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| "no time zone of that name; as Europe/Berlin or UTC".into())
-}
-
-/// This program, which decodes in processes of its own.
-pub(super) fn decoder() -> Option<PathBuf> {
-    std::env::current_exe().ok()
 }

@@ -3,24 +3,21 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::Common;
-use super::embedder;
-use super::failure::Failure;
-use super::index::{grow, open_reader};
-use super::output::{count, library};
+use super::index::with_graph_progress;
+use super::output::count;
 use super::progress::Counter;
-use super::reading::{LimitArgs, decoder};
+use super::reading::LimitArgs;
 use super::stop::on_interrupt;
-use crate::embed::Views;
-use crate::index::{VideoRow, Writer};
-use crate::ingest::{Fold, Job, NameReader, reembed};
-use crate::media::Sampling;
+use super::{session, tell_of_model};
+use crate::analyse::Views;
+use crate::app::{Error, ReembedRequest};
 
 /// Change to another model
 ///
-/// Embeds the frame of every moment in the library again, by another model, from its video or, where that
-/// is gone, from the thumbnail kept of it. Until all
-/// are done the model of before goes on answering; then queries and `vsearch index` use the new one.
-/// Nothing is sampled, folded or timed anew. Ctrl-C loses nothing; the same command goes on.
+/// Embeds the frame of every moment in the library with another model, from its video or, where that is
+/// gone, from the thumbnail kept of it. The old model goes on answering until all are done; then queries
+/// and `vsearch index` use the new one. Sampling, folding and times stay. Ctrl-C loses nothing; run the
+/// same command again to go on.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   vsearch reembed --model ViT-B-32
@@ -44,100 +41,51 @@ pub(super) struct ReembedArgs {
     limits: LimitArgs,
 }
 
-pub(super) fn run(common: &Common, args: &ReembedArgs) -> Result<ExitCode, Failure> {
-    let dir = library(common)?;
-    let reader = open_reader(&dir)?;
-    let held = reader.model_names()?;
-    if held.is_empty() {
-        return Err(Failure::new("the library has no vectors yet")
-            .hint("index some videos first: vsearch index FOLDER"));
-    }
-    let embedder = embedder::open(common, Some(&args.model), None)?;
-    let embedder = embedder.as_ref();
-    let views = args.views;
-    let job = Job {
-        paths: Vec::new(),
-        found: false,
-        sampling: Sampling::DEFAULT,
-        fold: Fold::default(),
-        views: views.unwrap_or_else(|| Views::default_of(embedder)),
-        thumbnail: None,
-        stream: None,
-        names: NameReader::default(),
-        decoder: decoder(),
+pub(super) fn run(common: &Common, args: &ReembedArgs) -> Result<ExitCode, Error> {
+    let session = session(common)?;
+    let mut reembedding = session.reembedding(&ReembedRequest {
+        model: args.model.clone(),
+        views: args.views,
         limits: args.limits.limits(),
-    };
-    let (fingerprint, dim) = (embedder.fingerprint(), embedder.dim());
-    let answers = reader
-        .models()?
-        .iter()
-        .any(|m| m.answers && m.fingerprint == fingerprint);
-    let other_views = |v: &VideoRow| job.with_these_views(&v.sampling) != v.sampling;
-    if answers && reader.videos()?.iter().any(other_views) {
-        return Err(Failure::new(format!(
-            "{} has vectors of other views than {} here already",
-            embedder.name(),
-            job.views
-        ))
-        .hint(
-            "views of one model change only where videos are read again: vsearch index --views",
-        ));
-    }
-    drop(reader);
-    let mut writer = Writer::open_beside(&dir, embedder.name(), fingerprint, dim)?;
-    let begun = writer.views(&job.views.to_string())?;
-    if begun != job.views.to_string() {
-        return Err(Failure::new(format!(
-            "changing to {} was begun with other views",
-            embedder.name()
-        ))
-        .hint(format!("go on with them: --views {begun}")));
-    }
-    let stop = on_interrupt();
+    })?;
+    tell_of_model(&session, common, false);
     let counter = Counter::new(common.quiet, "embedding again", "moments");
     let show = |done: u64, total: u64| counter.show(done, total);
-    let done = reembed((&job, &dir), embedder, &mut writer, &stop, &show)?;
+    let done = reembedding.run(&on_interrupt(), &show)?;
     counter.finish();
-    for problem in &done.problems {
-        note!("{problem}");
-    }
     let moments = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX), "moment");
+    for (problem, lacking) in &done.problems {
+        note!("{problem} ({})", moments(*lacking));
+    }
     if done.from_thumbnails > 0 {
         note!(
             "{} embedded from the thumbnails kept of them: their videos could not be read",
             moments(done.from_thumbnails)
         );
     }
+    let (model, before) = reembedding.models();
     if done.interrupted {
         note!(
-            "stopped; {} embedded and kept, {} still answers; run the same command again to go on",
-            moments(done.moments),
-            held[0]
+            "stopped; {} embedded and kept, {before} still answers; run the same command again to go on",
+            moments(done.moments)
         );
         return Ok(ExitCode::from(1));
     }
     if done.missing > 0 && !args.anyway {
-        return Err(Failure::new(format!(
-            "{} could not be embedded; {} still answers",
-            moments(done.missing),
-            held[0]
+        return Err(Error::data(format!(
+            "{} could not be embedded; {before} still answers",
+            moments(done.missing)
         ))
         .hint("bring their videos back, or take them out (vsearch remove --missing), and run this again")
         .hint("or change over without them: --anyway"));
     }
-    writer.answer(|policy| job.with_these_views(policy))?;
-    if args.prune {
-        writer.prune_models()?;
-    }
-    writer.catch_up()?;
-    drop(writer);
-    grow(common, &dir, (fingerprint, dim))?;
+    let said = format!(
+        "{} embedded; queries are answered by {model} now",
+        moments(done.moments)
+    );
+    with_graph_progress(common, |progress| reembedding.answer(args.prune, progress))?;
     if !common.quiet {
-        note!(
-            "{} embedded; queries are answered by {} now",
-            moments(done.moments),
-            embedder.name()
-        );
+        note!("{said}");
     }
     Ok(ExitCode::SUCCESS)
 }

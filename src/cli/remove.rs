@@ -1,14 +1,12 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::args::Common;
-use super::failure::Failure;
-use super::index::open_reader;
-use super::output::{count, library, shown};
-use crate::index::Writer;
-use crate::types::VideoId;
+use super::output::{count, shown};
+use super::session;
+use crate::app::Error;
 
 /// Take videos out of the library
 ///
@@ -28,41 +26,15 @@ pub(super) struct RemoveArgs {
     missing: bool,
 }
 
-pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Failure> {
-    let dir = library(common)?;
-    let reader = open_reader(&dir)?;
-    let videos = reader.videos()?;
-    let mut gone: Vec<VideoId> = Vec::new();
-    let mut unknown = 0;
-    if args.missing {
-        gone.extend(videos.iter().filter(|v| !v.video.exists()).map(|v| v.id));
+pub(super) fn run(common: &Common, args: &RemoveArgs) -> Result<ExitCode, Error> {
+    let session = session(common)?;
+    let removed = session.remove(&args.paths, args.missing)?;
+    for path in &removed.unknown {
+        note!("{}: not in the library (see: vsearch status)", shown(path));
     }
-    for path in &args.paths {
-        let path = absolute(path);
-        let below = videos.iter().filter(|v| v.video.starts_with(&path));
-        let before = gone.len();
-        gone.extend(below.map(|v| v.id));
-        if gone.len() == before {
-            unknown += 1;
-            note!("{}: not in the library (see: vsearch status)", shown(&path));
-        }
-    }
-    gone.sort();
-    gone.dedup();
-    Writer::remove(&dir, &gone)?;
     if !common.quiet {
-        note!(
-            "{} removed from {}",
-            count(gone.len(), "video"),
-            shown(&dir)
-        );
+        let library = shown(session.library().dir());
+        note!("{} removed from {library}", count(removed.videos, "video"));
     }
-    Ok(ExitCode::from(u8::from(unknown > 0)))
-}
-
-/// As the catalogue keeps it: links resolved where the file still exists.
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize()
-        .or_else(|_| std::path::absolute(path))
-        .unwrap_or_else(|_| path.to_owned())
+    Ok(ExitCode::from(u8::from(!removed.unknown.is_empty())))
 }

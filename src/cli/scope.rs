@@ -5,9 +5,9 @@ use std::path::Path;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::failure::Failure;
 use super::reading::time_zone;
-use crate::search::{Scope, ScopeError};
+use crate::app::Error;
+use crate::store::Filter;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where and when to look")]
@@ -34,29 +34,18 @@ pub(super) struct ScopeArgs {
 
 impl ScopeArgs {
     /// Relative globs are taken from `here`.
-    pub(super) fn scope(&self, here: &Path) -> Result<Scope, Failure> {
+    pub(super) fn filter(&self, here: &Path) -> Result<Filter, Error> {
         let zone = self.time_zone.clone().unwrap_or_else(TimeZone::system);
-        self.build(Scope::everything(zone), here).map_err(|e| {
-            let hint = match &e {
-                ScopeError::Glob { .. } => "quote it, as in --in '*gate*'",
-                ScopeError::Time { .. } => "as in --after 2024-05-01 or --after '2024-05-01 22:00'",
-                ScopeError::Between { .. } => "as in --between 22:00..06:00",
-                ScopeError::Empty { .. } => "swap --after and --before",
-            };
-            Failure::new(e).hint(hint)
-        })
-    }
-
-    fn build(&self, mut scope: Scope, here: &Path) -> Result<Scope, ScopeError> {
+        let mut filter = Filter::everything(zone);
         if let Some(glob) = &self.inside {
-            scope = scope.within(glob, here)?;
+            filter = filter.within(glob, here)?;
         }
         if let Some(glob) = &self.camera {
-            scope = scope.camera(glob)?;
+            filter = filter.camera(glob)?;
         }
         if let Some(span) = &self.between {
-            scope = scope.between(span)?;
+            filter = filter.between(span)?;
         }
-        scope.recorded(self.after.as_deref(), self.before.as_deref())
+        Ok(filter.recorded(self.after.as_deref(), self.before.as_deref())?)
     }
 }

@@ -1,14 +1,14 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use clap::Args;
-use serde::Serialize;
-
 use super::args::Common;
-use super::failure::Failure;
-use super::output::{count, json_line, length, library, print, shown, terminal_width};
-use crate::index::{Reader, VideoRow};
+use super::output::{count, json_line, length, print, shown, terminal_width, width};
+use super::session;
+use crate::app::json::{SummaryLine, VideoLine};
+use crate::app::{Error, Status, Summary, trouble};
+use crate::store::VideoRow;
 use crate::types::timecode;
+use clap::Args;
 
 /// Columns a name gets however narrow the terminal.
 const SHORTEST_NAME: usize = 24;
@@ -33,59 +33,13 @@ pub(super) struct StatusArgs {
     gaps: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Summary {
-    library: String,
-    videos: usize,
-    /// Files that gave nothing, or less than all, or are gone.
-    with_errors: usize,
-    moments: u64,
-    frames: u64,
-    /// Seconds the containers claim, and seconds decoded.
-    duration: f64,
-    read_to: f64,
-    largest_gap: f64,
-    /// Seconds that were promised and not seen.
-    unseen: f64,
-    decode_errors: u64,
-    /// The one that answers first.
-    models: Vec<String>,
-    /// Pictures kept of moments, and their bytes.
-    thumbnails: u64,
-    thumbnail_bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct SummaryLine {
-    summary: Summary,
-}
-
-pub(super) fn run(common: &Common, args: &StatusArgs) -> Result<ExitCode, Failure> {
-    let dir = library(common)?;
-    let reader = Reader::open(&dir)?;
-    let videos = reader.counted_videos()?;
-    let (thumbnails, thumbnail_bytes) = reader.thumbnails();
-    let summary = Summary {
-        thumbnails,
-        thumbnail_bytes,
-        library: dir.to_string_lossy().into_owned(),
-        videos: videos.len(),
-        with_errors: videos.iter().filter(|v| note(v).is_some()).count(),
-        moments: videos.iter().map(|v| v.moments).sum(),
-        frames: videos.iter().map(|v| v.frames).sum(),
-        duration: videos.iter().filter_map(|v| v.duration.or(v.read_to)).sum(),
-        unseen: videos.iter().map(VideoRow::unseen).sum(),
-        read_to: videos.iter().filter_map(|v| v.read_to).sum(),
-        largest_gap: videos
-            .iter()
-            .filter_map(|v| v.largest_gap)
-            .fold(0.0, f64::max),
-        decode_errors: videos.iter().map(|v| v.decode_errors).sum(),
-        models: reader.model_names()?,
-    };
+pub(super) fn run(common: &Common, args: &StatusArgs) -> Result<ExitCode, Error> {
+    let Status { videos, summary } = session(common)?.status()?;
     if args.json {
-        videos.iter().try_for_each(json_line)?;
-        json_line(&SummaryLine { summary })?;
+        for video in &videos {
+            json_line(&VideoLine::new(video))?;
+        }
+        json_line(&SummaryLine { summary: &summary })?;
     } else if args.gaps {
         print(&gaps(&videos))?;
     } else {
@@ -93,16 +47,6 @@ pub(super) fn run(common: &Common, args: &StatusArgs) -> Result<ExitCode, Failur
         print(&table(&videos, &summary, width))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Why a file is not wholly in the library, or not wholly there any more.
-fn note(v: &VideoRow) -> Option<String> {
-    match (&v.error, v.complete) {
-        _ if !v.video.exists() => Some("the file is gone; vsearch remove --missing".into()),
-        (Some(error), _) => Some(error.clone()),
-        (None, false) => Some("reading was interrupted; index it again".into()),
-        (None, true) => None,
-    }
 }
 
 fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {
@@ -114,24 +58,25 @@ fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {
         "length", "unseen", "frames", "moments", "gap", "lost"
     );
     for v in videos {
+        let seen = &v.coverage;
         let _ = writeln!(
             out,
             "{:>9} {:>9} {:>6} {:>7} {:>6} {:>5}  {}",
-            seconds(v.duration.or(v.read_to)),
-            match v.unseen() {
+            seconds(seen.duration.or(seen.read_to)),
+            match seen.unseen() {
                 u if u >= 0.05 => format!("{u:.1}"),
                 _ => String::new(),
             },
-            v.frames,
+            seen.frames,
             v.moments,
-            seconds(v.largest_gap),
-            match v.decode_errors {
+            seconds(seen.largest_gap),
+            match seen.decode_errors() {
                 0 => String::new(),
                 n => n.to_string(),
             },
-            fitted(&shown(&v.video), width.saturating_sub(49)),
+            fitted(&shown(&v.path), width.saturating_sub(49)),
         );
-        if let Some(note) = note(v) {
+        if let Some(note) = trouble(v) {
             let _ = writeln!(out, "{:>47}! {note}", "");
         }
     }
@@ -181,47 +126,59 @@ fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {
 }
 
 /// The end of a path that is too long for its column: the file's name matters most.
-fn fitted(path: &str, width: usize) -> String {
-    let width = width.max(SHORTEST_NAME);
-    match path.chars().count() {
-        n if n <= width => path.to_owned(),
-        n => std::iter::once('…')
-            .chain(path.chars().skip(n - width + 1))
-            .collect(),
+fn fitted(path: &str, columns: usize) -> String {
+    let columns = columns.max(SHORTEST_NAME);
+    if width(path) <= columns {
+        return path.to_owned();
     }
+    let mut end = path.len();
+    let mut fits = 1;
+    for (at, c) in path.char_indices().rev() {
+        fits += width(c.encode_utf8(&mut [0; 4]));
+        if fits > columns {
+            break;
+        }
+        end = at;
+    }
+    format!("…{}", &path[end..])
 }
 
 /// What was not seen, stretch by stretch.
 fn gaps(videos: &[VideoRow]) -> String {
     let mut out = String::new();
     for v in videos {
-        let path = shown(&v.video);
-        match (v.read_to, &v.error) {
+        let path = shown(&v.path);
+        let seen = &v.coverage;
+        match (seen.read_to, &v.error) {
             (None, Some(error)) => {
                 let _ = writeln!(out, "{path}\n    nothing of it was seen: {error}");
                 continue;
             }
-            _ if v.gaps.is_empty() && v.faults.is_empty() && v.error.is_none() && v.complete => {
+            _ if seen.gaps.is_empty()
+                && seen.faults.is_empty()
+                && v.error.is_none()
+                && v.complete =>
+            {
                 continue;
             }
             _ => {}
         }
         let _ = writeln!(out, "{path}");
-        for (from, to) in &v.gaps {
+        for (from, to) in &seen.gaps {
             let (start, end) = (timecode(*from), timecode(*to));
             let _ = writeln!(out, "    {start} - {end}  not seen ({})", length(to - from));
         }
-        if let Some(note) = note(v) {
+        if let Some(note) = trouble(v) {
             let _ = writeln!(out, "    {note}");
         }
-        if !v.faults.is_empty() {
-            let at: Vec<String> = v
+        if !seen.faults.is_empty() {
+            let at: Vec<String> = seen
                 .faults
                 .iter()
                 .take(FAULTS_SHOWN)
                 .map(|t| timecode(*t))
                 .collect();
-            let more = match v.faults.len().saturating_sub(FAULTS_SHOWN) {
+            let more = match seen.faults.len().saturating_sub(FAULTS_SHOWN) {
                 0 => String::new(),
                 n => format!(" and {n} more"),
             };
@@ -243,5 +200,8 @@ mod tests {
         assert_eq!(fitted("a/b.mp4", 40), "a/b.mp4");
         let long = format!("{}/gate.mp4", "x".repeat(60));
         assert_eq!(fitted(&long, 24), format!("…{}/gate.mp4", "x".repeat(14)));
+        // Each of these takes two columns.
+        let chinese = format!("{}.mp4", "门".repeat(40));
+        assert_eq!(fitted(&chinese, 24), format!("…{}.mp4", "门".repeat(9)));
     }
 }

@@ -3,15 +3,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::Common;
-use super::ask::earlier_hit;
-use super::embedder;
-use super::failure::Failure;
-use super::input::picture;
-use super::output::{count, library, print};
-use crate::embed::Embedder;
-use crate::index::{Reader, Writer};
-use crate::search::{Lesson, learn};
-use crate::types::Embedding;
+use super::output::{count, print};
+use super::session;
+use crate::app::{Error, TeachRequest};
+use crate::search::Subject;
 
 /// Teach a concept by examples, to be asked for by its name
 ///
@@ -44,61 +39,30 @@ pub(super) struct TeachArgs {
     model: Option<String>,
 }
 
-pub(super) fn run(common: &Common, args: &TeachArgs) -> Result<ExitCode, Failure> {
-    let dir = library(common)?;
-    let reader = Reader::open(&dir)?;
-    let name = args
-        .name
-        .as_deref()
-        .map(|n| n.trim_start_matches('@').trim());
-    if let Some(name) = name.filter(|_| args.forget) {
-        return match Writer::forget(&dir, name)? {
-            true => Ok(ExitCode::SUCCESS),
-            false => Err(
-                Failure::new(format!("nothing of the name {name:?} was taught"))
-                    .hint("see what was: vsearch teach"),
-            ),
-        };
-    }
-    let own = reader.model_names()?.into_iter().next();
-    let embedder = embedder::open(common, args.model.as_deref(), own.as_deref())?;
-    let embedder = embedder.as_ref();
-    let Some(model) = reader.model(embedder.fingerprint())? else {
-        return Err(
-            Failure::new(format!("the library has no vectors of {}", embedder.name()))
-                .hint("index some videos first: vsearch index FOLDER"),
-        );
-    };
-    let Some(name) = name else {
-        for (name, positives, negatives) in reader.concepts(&model)? {
+pub(super) fn run(common: &Common, args: &TeachArgs) -> Result<ExitCode, Error> {
+    let session = session(common)?;
+    let name = args.name.as_deref();
+    let Some(name) = name.map(|n| n.trim_start_matches('@').trim()) else {
+        for (name, positives, negatives) in session.concepts(args.model.as_deref())? {
             let (yes, no) = (count(positives, "positive"), count(negatives, "negative"));
             print(&format!("@{name:?}  {yes}, {no}\n"))?;
         }
         return Ok(ExitCode::SUCCESS);
     };
-    if name.is_empty() {
-        return Err(Failure::new("the name is empty")
-            .hint("vsearch teach \"our forklift\" --positive hall.mp4@00:01:30"));
+    if args.forget {
+        session.forget(name)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    if args.positive.is_empty() {
-        return Err(
-            Failure::new(format!("no example shows {name:?}")).hint(format!(
-                "show one at least: vsearch teach {name:?} --positive VIDEO@TIME"
-            )),
-        );
-    }
-    let examples = |named: &[String]| -> Result<Vec<Embedding>, Failure> {
-        let each = named.iter().map(|n| example(&reader, embedder, n));
-        each.collect()
+    let subjects = |named: &[String]| -> Result<Vec<Subject>, Error> {
+        named.iter().map(|n| Ok(Subject::example(n)?)).collect()
     };
-    let sentence = args.sentence.as_deref().unwrap_or(name);
-    let lesson = Lesson {
-        sentence: Some(embedder.embed_text(sentence)?),
-        positives: examples(&args.positive)?,
-        negatives: examples(&args.negative)?,
-    };
-    let concept = learn(&reader, embedder, name, &lesson)?;
-    Writer::teach(&dir, model.id, &concept)?;
+    let concept = session.teach(&TeachRequest {
+        name: name.into(),
+        positives: subjects(&args.positive)?,
+        negatives: subjects(&args.negative)?,
+        sentence: args.sentence.clone(),
+        model: args.model.clone(),
+    })?;
     if !common.quiet {
         note!(
             "learnt from {} and {}; ask for it: vsearch query @{name:?}",
@@ -107,13 +71,4 @@ pub(super) fn run(common: &Common, args: &TeachArgs) -> Result<ExitCode, Failure
         );
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The vector of an example.
-fn example(reader: &Reader, embedder: &dyn Embedder, named: &str) -> Result<Embedding, Failure> {
-    if let Ok(number) = named.trim_start_matches('#').parse() {
-        return earlier_hit(reader, embedder, number);
-    }
-    let vector = embedder.embed_images(&[picture(named)?])?.pop();
-    vector.ok_or_else(|| Failure::new(format!("{named}: gave no vector")))
 }

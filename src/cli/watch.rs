@@ -10,15 +10,16 @@ use clap::Args;
 use notify::{EventKind, RecursiveMode, Watcher};
 
 use super::args::Common;
-use super::failure::Failure;
-use super::index::{IndexArgs, Indexing, positive_seconds};
+use super::index::{IndexArgs, positive_seconds, read};
 use super::output::shown;
+use super::session;
 use super::stop::on_interrupt;
-use crate::index::{GRAPH_FROM, GraphProgress, grow_graph};
+use crate::app::{Error, Indexer};
+use crate::store::GraphProgress;
 
 /// A file that never settles is indexed as far as it goes, so often.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
-const GLANCE: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Keep folders indexed as files arrive and grow
 ///
@@ -36,7 +37,7 @@ pub(super) struct WatchArgs {
     /// A file unchanged for so long is complete
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = positive_seconds)]
     settle: f64,
-    /// Walk the folders anew so often
+    /// Walk all folders again this often
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = positive_seconds)]
     rescan: f64,
 }
@@ -83,53 +84,50 @@ impl Changes {
 struct Growing(Option<JoinHandle<()>>);
 
 impl Growing {
-    fn start(&mut self, dir: &Path, (fingerprint, dim): (String, usize)) {
-        if self
-            .0
-            .as_ref()
-            .is_some_and(|running| !running.is_finished())
-        {
+    fn start(&mut self, indexer: &Indexer) {
+        let running = self.0.as_ref().is_some_and(|g| !g.is_finished());
+        if running {
             return;
         }
-        let dir = dir.to_owned();
-        let grow = move || {
+        let grow = indexer.graph_grower();
+        let work = move || {
             let progress = GraphProgress {
                 report: &|_, _| {},
                 stop: &on_interrupt(),
             };
-            if let Err(e) = grow_graph(&dir, (&fingerprint, dim), GRAPH_FROM, &progress) {
-                note!("{e}; queries look at every vector meanwhile");
+            if let Err(e) = grow(&progress) {
+                note!("{e}; queries compare every vector meanwhile");
             }
         };
         // Where no thread can be had, the next change tries again.
-        self.0 = std::thread::Builder::new()
-            .name("graph".into())
-            .spawn(grow)
-            .ok();
+        let builder = std::thread::Builder::new().name("graph".into());
+        self.0 = builder.spawn(work).ok();
     }
 }
 
-pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<ExitCode, Error> {
     let stop = on_interrupt();
-    let mut indexing = Indexing::new(common, &args.index)?;
-    std::fs::create_dir_all(indexing.dir())?;
-    let library = indexing.dir().canonicalize()?;
+    let session = session(common)?;
+    let mut indexer = session.indexer(args.index.request())?;
+    std::fs::create_dir_all(indexer.dir())?;
+    let library = indexer.dir().canonicalize()?;
     let changes = Arc::new(Changes::default());
     let noting = Arc::clone(&changes);
     let mut watcher = notify::recommended_watcher(move |event| noting.note(event, &library))
-        .map_err(|e| Failure::new(e).hint("or run `vsearch index` from a timer"))?;
+        .map_err(|e| Error::environment(e).hint("or run `vsearch index` from a timer"))?;
     for path in args.index.paths() {
         // By its real path, as the library's is.
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         watcher
             .watch(&real, RecursiveMode::Recursive)
             .map_err(|e| {
-                Failure::new(format!("{}: cannot be watched: {e}", shown(path))).hint(
+                let what = format!("{}: cannot be watched: {e}", shown(path));
+                Error::environment(what).hint(
                     "check the name; on Linux, fs.inotify.max_user_watches limits how many folders",
                 )
             })?;
     }
-    indexing.run(args.index.paths())?;
+    read(common, &mut indexer, args.index.paths(), false)?;
     let mut growing = Growing::default();
     if !common.quiet {
         note!("watching; Ctrl-C ends it");
@@ -138,22 +136,22 @@ pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<ExitCode, Failure
     let rescan = Duration::from_secs_f64(args.rescan);
     let mut walked = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        std::thread::sleep(GLANCE);
+        std::thread::sleep(POLL_INTERVAL);
         let missed = changes.missed.swap(false, Ordering::Relaxed);
         let ready = changes.settled(settle);
         let done = if missed || walked.elapsed() >= rescan {
             walked = Instant::now();
-            indexing.run(args.index.paths())
+            read(common, &mut indexer, args.index.paths(), false)
         } else if ready.is_empty() {
             continue;
         } else {
-            indexing.run_found(&ready)
+            read(common, &mut indexer, &ready, true)
         };
         match done {
-            Ok(_) => growing.start(indexing.dir(), indexing.model()),
+            Ok(_) => growing.start(&indexer),
             // Another vsearch has its turn; then everything is looked at again.
-            Err(failure) if failure.is_busy() => changes.missed.store(true, Ordering::Relaxed),
-            Err(failure) => return Err(failure),
+            Err(error) if error.is_busy() => changes.missed.store(true, Ordering::Relaxed),
+            Err(error) => return Err(error),
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,8 @@
 //! The self-test of a model: two pictures and two sentences every model must tell apart, and must
 //! see tomorrow as it did today.
 
+use std::panic::resume_unwind;
+
 use super::device::CPU_INT8;
 use super::{EmbedError, Embedder};
 use crate::types::{Embedding, Pixels};
@@ -27,7 +29,7 @@ pub type Canaries = Vec<Embedding>;
 pub fn canaries(embedder: &dyn Embedder) -> Result<Canaries, EmbedError> {
     let failed = |reason: String| EmbedError::SelfTest {
         model: embedder.name().into(),
-        device: embedder.device(),
+        device: embedder.profile().device.clone(),
         reason,
     };
     let embedded = |e: EmbedError| match e {
@@ -45,11 +47,16 @@ pub fn canaries(embedder: &dyn Embedder) -> Result<Canaries, EmbedError> {
     };
     // Where it is not loaded yet both its sides are by this, so at the same time.
     let (seen, texts) = std::thread::scope(|scope| {
-        let reading = scope.spawn(read);
-        (see(), reading.join())
+        let reading = std::thread::Builder::new().spawn_scoped(scope, read);
+        let seen = see();
+        let texts = match reading {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // The machine has no thread left.
+            Err(_) => read(),
+        };
+        (seen, texts)
     });
     let (images, alone) = seen.map_err(embedded)?;
-    let texts = texts.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let texts = texts.map_err(embedded)?;
     if let Some(v) = images
         .iter()
@@ -92,7 +99,7 @@ pub fn compare(
             false => -1.0,
         });
     let worst = kept.fold(1.0, f32::min);
-    let unchanged = match embedder.device() == CPU_INT8 {
+    let unchanged = match embedder.profile().device == CPU_INT8 {
         true => INT8_UNCHANGED,
         false => UNCHANGED,
     };
@@ -101,7 +108,7 @@ pub fn compare(
     }
     Err(EmbedError::SelfTest {
         model: embedder.name().into(),
-        device: embedder.device(),
+        device: embedder.profile().device.clone(),
         reason: format!(
             "it gives other vectors than when this library was made (cosine {worst:.4})"
         ),
@@ -137,41 +144,27 @@ fn drawn(colour: impl Fn(i32, i32) -> [u8; 3]) -> Pixels {
 
 #[cfg(test)]
 mod tests {
-    use unicode_script::Script;
-
     use super::*;
     use crate::embed::builtin::Builtin;
+    use crate::embed::{Profile, Schedule};
 
     /// Gives `image` for every picture and `text` for every sentence, turned a little where told.
     struct Broken {
         image: Vec<f32>,
         turn: bool,
+        profile: Profile,
     }
 
     impl Embedder for Broken {
-        fn name(&self) -> &str {
-            "broken"
+        fn profile(&self) -> &Profile {
+            &self.profile
         }
-        fn fingerprint(&self) -> &str {
-            ""
-        }
-        fn dim(&self) -> usize {
-            2
-        }
-        fn reads(&self) -> &[Script] {
-            &[]
-        }
-        fn logit_scale(&self) -> Option<f32> {
-            None
-        }
-        fn crops(&self) -> bool {
-            false
-        }
-        fn device(&self) -> String {
-            "cpu".into()
-        }
-        fn batch_size(&self) -> usize {
-            1
+        fn schedule(&self, _cores: usize) -> Schedule {
+            Schedule {
+                batch_size: 1,
+                workers: 1,
+                threads: 1,
+            }
         }
         fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError> {
             let one = |i: usize| {
@@ -188,7 +181,22 @@ mod tests {
 
     fn reason(image: &[f32], turn: bool) -> String {
         let image = image.to_vec();
-        canaries(&Broken { image, turn }).unwrap_err().to_string()
+        let profile = Profile {
+            name: "broken".into(),
+            fingerprint: String::new(),
+            dim: 2,
+            device: "cpu".into(),
+            scripts: &[],
+            logit_scale: None,
+            crops: false,
+            reference: None,
+        };
+        let broken = Broken {
+            image,
+            turn,
+            profile,
+        };
+        canaries(&broken).unwrap_err().to_string()
     }
 
     #[test]

@@ -116,6 +116,11 @@ impl Device {
         }
     }
 
+    /// Whether the products of picture towers are of eight-bit integers.
+    pub fn is_int8(&self) -> bool {
+        self.int8
+    }
+
     pub fn is_gpu(&self) -> bool {
         !self.candle.is_cpu()
     }

@@ -1,25 +1,25 @@
 //! From pictures and sentences to vectors of one space.
 //!
-//! [`Embedder`] is what the rest of vsearch sees; [`open_model`] finds one by name: the built-in
-//! model ([`builtin`]), which is not CLIP, or a CLIP model ([`clip`]) in a folder or from the hub
-//! ([`store`]).
+//! [`Embedder`] is what the rest of vsearch sees. There are two: the built-in model ([`builtin`]),
+//! which is not CLIP, and CLIP models ([`clip`]) from a folder.
 
 pub mod builtin;
 pub mod canary;
 pub mod clip;
+#[cfg(test)]
+mod contract;
 mod device;
 mod neutral;
 mod picture;
 mod preprocess;
-pub mod store;
 mod templates;
 #[cfg(test)]
 #[path = "../../tests/it/tiny_clip.rs"]
-mod tiny_clip;
-mod views;
+pub(crate) mod tiny_clip;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use once_cell::sync::OnceCell;
 use unicode_script::{Script, UnicodeScript};
 
 use crate::types::{Embedding, Pixels};
@@ -27,100 +27,121 @@ use crate::types::{Embedding, Pixels};
 pub use device::{Device, DeviceChoice};
 pub use neutral::{neutral, neutral_digest};
 pub use picture::load_picture;
-pub use store::models;
 pub use templates::{TemplateError, Templates};
-pub use views::{View, Views, crop};
 
-/// The model used where none is named and the library has none: CLIP where it is on this machine,
-/// else the built-in one.
-pub fn default_model() -> &'static str {
-    match store::folder(store::RECOMMENDED) {
-        Some(_) => store::RECOMMENDED,
-        None => builtin::NAME,
-    }
+/// How a model is best run on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// Pictures to embed at once.
+    pub batch_size: usize,
+    /// Threads that embed at the same time.
+    pub workers: usize,
+    /// Threads each of them may use: the size of the rayon pool it runs in.
+    pub threads: usize,
 }
 
-/// Threads that embed at the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Workers {
-    pub count: usize,
-    /// Threads each may use: the size of the rayon pool it runs in.
-    pub threads: usize,
+/// What a model is: all that can be told of it without running it.
+#[derive(Debug)]
+pub struct Profile {
+    /// What it is called on the command line and in every hit.
+    pub name: String,
+    /// Hex digest of the weights and all that shapes a vector: vectors compare only where it
+    /// is the same.
+    pub fingerprint: String,
+    /// Length of every vector.
+    pub dim: usize,
+    /// Where it computes, as `--device` names it without a number.
+    pub device: String,
+    /// The scripts its sentences came in when it was trained.
+    pub scripts: &'static [Script],
+    /// What a cosine is multiplied with before a softmax over labels; `None` where the model was
+    /// not trained with one.
+    pub logit_scale: Option<f32>,
+    /// Whether it looks at a square out of the middle of a picture only.
+    pub crops: bool,
+    /// What pictures of all kinds look like to it; `None` where that is not known.
+    pub reference: Option<Reference>,
 }
 
 /// What pictures of all kinds look like to a model, and what it is worth that one stands out among
 /// them (docs/confidence.md).
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Reference {
-    pub vectors: Vec<Embedding>,
+    load: fn() -> Result<Vec<Embedding>, EmbedError>,
+    vectors: OnceCell<Vec<Embedding>>,
     /// The log-odds that a sentence shows in a picture are `slope * z + intercept`, where z counts the
-    /// standard deviations by which their cosine exceeds the mean of that with `vectors`.
+    /// standard deviations by which their cosine exceeds the mean of that with the vectors.
     pub slope: f64,
     pub intercept: f64,
+}
+
+impl Reference {
+    /// The vectors come from `load` when they are first asked for.
+    fn new(slope: f64, intercept: f64, load: fn() -> Result<Vec<Embedding>, EmbedError>) -> Self {
+        Self {
+            load,
+            vectors: OnceCell::new(),
+            slope,
+            intercept,
+        }
+    }
+
+    /// Vectors of pictures of all kinds.
+    pub fn vectors(&self) -> Result<&[Embedding], EmbedError> {
+        Ok(self.vectors.get_or_try_init(self.load)?)
+    }
 }
 
 /// Puts pictures and sentences into one space, where the cosine of two vectors says how well
 /// they go together. One may be used from many threads; each call is single-threaded work
 /// when it runs inside a one-thread rayon pool.
+///
+/// `contract.rs` is what every implementation must keep.
 pub trait Embedder: Send + Sync {
-    /// What it is called on the command line and in every hit.
-    fn name(&self) -> &str;
+    fn profile(&self) -> &Profile;
 
-    /// Hex digest of the weights and all that shapes a vector: vectors compare only where it
-    /// is the same.
-    fn fingerprint(&self) -> &str;
+    /// How it is best run where there are so many cores.
+    fn schedule(&self, cores: usize) -> Schedule;
 
-    /// Length of every vector.
-    fn dim(&self) -> usize;
+    /// One vector for each picture, in order; the same as if each came alone.
+    fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError>;
 
-    /// The scripts its sentences came in when it was trained.
-    fn reads(&self) -> &[Script];
+    /// The vector of a sentence.
+    ///
+    /// # Errors
+    /// [`EmbedError::EmptyText`] where it has no words, and where the model fails.
+    fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError>;
 
-    /// What a cosine is multiplied with before a softmax over labels; `None` where the model was
-    /// not trained with one.
-    fn logit_scale(&self) -> Option<f32>;
-
-    /// What pictures of all kinds look like to it; `None` where that is not known.
-    fn reference(&self) -> Result<Option<&Reference>, EmbedError> {
-        Ok(None)
-    }
-
-    /// Whether it looks at a square out of the middle of a picture only.
-    fn crops(&self) -> bool;
-
-    /// Where it computes, as `--device` names it without a number.
-    fn device(&self) -> String;
-
-    /// How many pictures are best embedded at once on this machine.
-    fn batch_size(&self) -> usize;
-
-    /// How `cores` are best shared out. On a CPU one single-threaded worker a core beats one
-    /// many-threaded worker.
-    fn workers(&self, cores: usize) -> Workers {
-        Workers {
-            count: cores,
-            threads: 1,
-        }
-    }
-
-    /// Brings in all that a first picture and a first sentence would, on all cores.
+    /// Brings in all that a first picture and a first sentence would, on all cores. A model may have
+    /// nothing to bring in.
     ///
     /// # Errors
     /// What is wrong with the model's files.
     fn load(&self) -> Result<(), EmbedError> {
         Ok(())
     }
+}
 
-    /// One vector for each picture, in order; the same as if each came alone.
-    fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError>;
+impl dyn Embedder + '_ {
+    /// See [`Profile::name`].
+    pub fn name(&self) -> &str {
+        &self.profile().name
+    }
 
-    /// The vector of a sentence.
-    fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError>;
+    /// See [`Profile::fingerprint`].
+    pub fn fingerprint(&self) -> &str {
+        &self.profile().fingerprint
+    }
+
+    /// See [`Profile::dim`].
+    pub fn dim(&self) -> usize {
+        self.profile().dim
+    }
 }
 
 /// The first script of `text` in which the model was not taught to read.
 pub fn unread_script(embedder: &dyn Embedder, text: &str) -> Option<&'static str> {
-    let known = embedder.reads();
+    let known = embedder.profile().scripts;
     let common = [Script::Common, Script::Inherited, Script::Unknown];
     let mut scripts = text.chars().map(|c| c.script());
     scripts
@@ -131,10 +152,6 @@ pub fn unread_script(embedder: &dyn Embedder, text: &str) -> Option<&'static str
 /// Why nothing could be embedded.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
-    #[error("unknown model {name:?}")]
-    UnknownModel { name: String },
-    #[error("the model {name} is not on this machine")]
-    NotHere { name: String },
     #[error("{device}: {reason}")]
     NoDevice { device: String, reason: String },
     #[error("the model {model} fails its self-test on {device}: {reason}")]
@@ -164,53 +181,6 @@ pub enum EmbedError {
     Candle(#[from] candle_core::Error),
     #[error(transparent)]
     Clip(#[from] clip::ClipError),
-}
-
-/// What `vsearch model list` shows of a model.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct ModelCard {
-    pub name: &'static str,
-    pub dim: usize,
-    /// Bytes on disk (in the program, for the built-in model); about, for a model of the hub.
-    pub bytes: u64,
-    pub languages: &'static str,
-    pub licence: &'static str,
-    pub description: &'static str,
-    /// On the hub.
-    pub repository: Option<&'static str>,
-    /// On this machine.
-    pub here: bool,
-}
-
-/// Opens a model: the CLIP model in the folder of that name, else the one [`models`] lists (or
-/// that of a repository, `owner/name`) where it is on this machine.
-///
-/// # Errors
-/// [`EmbedError::NotHere`] where it could be pulled, [`EmbedError::UnknownModel`] where not, and
-/// what is wrong with the model's files.
-pub fn open_model(name: &str, device: &Device) -> Result<Box<dyn Embedder>, EmbedError> {
-    if name == builtin::NAME {
-        if device.int8 {
-            return Err(EmbedError::NoDevice {
-                device: device.to_string(),
-                reason: "the built-in model has no eight-bit products".into(),
-            });
-        }
-        return Ok(Box::new(builtin::Builtin::new()));
-    }
-    let dir = Path::new(name);
-    if dir.is_dir() {
-        // Its whole path opens it again, from wherever.
-        let whole = dir.canonicalize().unwrap_or_else(|_| dir.into());
-        let clip = clip::Clip::open(dir, whole.to_string_lossy().into_owned(), device)?;
-        return Ok(Box::new(clip));
-    }
-    let name = name.to_owned();
-    match store::folder(&name) {
-        Some(dir) => Ok(Box::new(clip::Clip::open(&dir, name, device)?)),
-        None if store::Repository::of(&name).is_some() => Err(EmbedError::NotHere { name }),
-        None => Err(EmbedError::UnknownModel { name }),
-    }
 }
 
 /// Loads both sides of a model, where rayon has a thread for each core whatever a product may take.

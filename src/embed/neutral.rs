@@ -1,6 +1,7 @@
 //! Sentences about nothing in particular: what a query's sentence is measured against.
 
 use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::thread;
 
 use super::{EmbedError, Embedder};
@@ -17,11 +18,17 @@ pub fn neutral(embedder: &dyn Embedder) -> Result<Vec<Embedding>, EmbedError> {
     };
     let parts: Vec<Result<Vec<_>, _>> = thread::scope(|scope| {
         let parts = sentences.chunks(sentences.len().div_ceil(cores));
-        let parts: Vec<_> = parts.map(|p| scope.spawn(move || embed(p))).collect();
-        let joined = parts.into_iter().map(thread::ScopedJoinHandle::join);
-        joined
-            .map(|r| r.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        let start = |part| match thread::Builder::new().spawn_scoped(scope, move || embed(part)) {
+            Ok(thread) => Ok(thread),
+            // The machine has no thread left: this one does it.
+            Err(_) => Err(embed(part)),
+        };
+        let started: Vec<_> = parts.map(start).collect();
+        let finish = |started: Result<thread::ScopedJoinHandle<_>, _>| match started {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(done) => done,
+        };
+        started.into_iter().map(finish).collect()
     });
     let parts: Result<Vec<_>, _> = parts.into_iter().collect();
     Ok(parts?.concat())

@@ -51,11 +51,16 @@ pub enum TemplateError {
 }
 
 impl Templates {
-    /// A set by its name, or a file with one template a line; empty lines are passed over.
+    /// The sentence as it is.
+    pub fn none() -> Self {
+        Self(vec![SLOT.into()])
+    }
+
+    /// A set by its name, or a file with one template a line; empty lines are skipped.
     pub fn named(name: &str) -> Result<Self, TemplateError> {
         let own = |set: &[&str]| Ok(Self(set.iter().map(|&t| t.to_owned()).collect()));
         match name {
-            "none" => own(&[SLOT]),
+            "none" => Ok(Self::none()),
             "photo" => own(PHOTO),
             "cctv" => own(CCTV),
             file if Path::new(file).is_file() => Self::read(Path::new(file)),

@@ -1,7 +1,7 @@
 //! The one thread that writes: moments in small transactions, then how each file ended.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
@@ -9,8 +9,8 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 use super::embedding::Seen;
 use super::plan::Video;
 use super::{Event, IngestError, Job, Outcome, Summary};
-use crate::index::{NewMoment, NewText, TextKind, VideoRecord, Writer};
-use crate::media::{Ending, ReadReport, Subtitle, VideoInfo, subtitles_beside};
+use crate::media::{Ending, ReadReport, Subtitle, VideoInfo};
+use crate::store::{ModelWriter, NewMoment, NewText, Reading, TextKind, VideoRecord};
 use crate::types::{Timestamp, VideoId};
 
 /// What a crash can lose: as many moments, or as much time.
@@ -32,7 +32,7 @@ pub(super) enum Message<'v> {
         vectors: Seen,
         thumbnail: Option<Vec<u8>>,
     },
-    Read(ReadEnd<'v>),
+    Read(Box<ReadEnd<'v>>),
 }
 
 /// A decoder's last word on a stretch of a file. Its moments may still be on their way.
@@ -44,6 +44,15 @@ pub(super) struct ReadEnd<'v> {
     pub(super) continues: Option<VideoId>,
     pub(super) moments: usize,
     pub(super) result: Read,
+    pub(super) beside: Beside,
+}
+
+/// What the files beside a video say.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    pub(super) subtitles: Vec<Subtitle>,
+    /// Files that say nothing, and why.
+    pub(super) problems: Vec<(PathBuf, String)>,
 }
 
 /// Why a file gave no report.
@@ -64,8 +73,8 @@ struct InFlight<'v> {
 
 pub(super) struct Committer<'a, 'v> {
     job: &'a Job,
-    sampling: String,
-    writer: &'a mut Writer,
+    reading: Reading,
+    writer: &'a mut ModelWriter,
     report: &'a (dyn Fn(Event) + Sync),
     summary: &'a mut Summary,
     in_flight: HashMap<&'v Path, InFlight<'v>>,
@@ -79,13 +88,13 @@ impl<'a, 'v> Committer<'a, 'v> {
     pub(super) fn new(
         job: &'a Job,
         videos: &'v [Video],
-        writer: &'a mut Writer,
+        writer: &'a mut ModelWriter,
         report: &'a (dyn Fn(Event) + Sync),
         summary: &'a mut Summary,
     ) -> Self {
         Self {
             job,
-            sampling: job.policy(),
+            reading: job.reading(),
             writer,
             report,
             summary,
@@ -146,14 +155,15 @@ impl<'a, 'v> Committer<'a, 'v> {
                             thumbnail,
                         });
                     }
-                    Err(reason) => file.embed_error = Some(reason),
+                    // The first says what went wrong; those after it may be of its making.
+                    Err(reason) => drop(file.embed_error.get_or_insert(reason)),
                 }
                 video
             }
             Message::Read(end) => {
                 let video = end.video;
                 let file = self.in_flight.entry(&video.path).or_default();
-                file.ends.push(end);
+                file.ends.push(*end);
                 video
             }
         };
@@ -168,7 +178,7 @@ impl<'a, 'v> Committer<'a, 'v> {
         }
         let begun = self
             .writer
-            .begin_video(&video.path, video.stamp, &self.sampling)?;
+            .begin_video(&video.path, video.stamp, &self.reading)?;
         file.row = Some(begun);
         Ok(begun)
     }
@@ -194,10 +204,17 @@ impl<'a, 'v> Committer<'a, 'v> {
         if !self.in_flight.get(path).is_some_and(whole) {
             return Ok(());
         }
-        let Some(file) = self.in_flight.remove(path) else {
+        let Some(mut file) = self.in_flight.remove(path) else {
             return Ok(());
         };
         let continues = file.ends.iter().find_map(|end| end.continues);
+        let mut beside = Vec::new();
+        for end in &mut file.ends {
+            beside.append(&mut end.beside.subtitles);
+            for (path, reason) in &end.beside.problems {
+                (self.report)(Event::Sidecar { path, reason });
+            }
+        }
         let result = join(video, file.ends);
         self.flush()?;
         let info = result.as_ref().ok().map(|(info, _)| info);
@@ -205,23 +222,29 @@ impl<'a, 'v> Committer<'a, 'v> {
         let recorded = self.job.names.read(&video.path, info, video.stamp);
         let (outcome, mut record) = judge(result, file.embed_error);
         record.recorded = recorded;
-        record.texts.extend(words(&video.path, info_tags));
+        record.texts.extend(words(info_tags, beside));
         record.digest = video.digest.clone();
-        record.stream = self.job.stream;
+        record.stream = self.job.policy.stream;
         if outcome != Outcome::Stopped {
             let row = match file.row {
                 Some(row) => row,
                 None => self
                     .writer
-                    .begin_video(&video.path, video.stamp, &self.sampling)?,
+                    .begin_video(&video.path, video.stamp, &self.reading)?,
             };
             self.writer.finish_video(row, continues, &record)?;
+            tracing::debug!(
+                path = %video.path.display(),
+                frames = record.coverage.frames,
+                decode_errors = record.coverage.decode_errors(),
+                "video: read"
+            );
         }
         match outcome {
             Outcome::Indexed { .. } => self.summary.indexed += 1,
-            Outcome::Partly { .. } => self.summary.partly += 1,
+            Outcome::Partial { .. } => self.summary.partial += 1,
             Outcome::Failed { .. } => self.summary.failed += 1,
-            Outcome::Stopped | Outcome::StillPartly { .. } => {}
+            Outcome::Stopped | Outcome::StillPartial { .. } => {}
         }
         (self.report)(Event::Finished {
             path: &video.path,
@@ -233,13 +256,13 @@ impl<'a, 'v> Committer<'a, 'v> {
 }
 
 /// What is said of a video besides its own subtitles.
-fn words(path: &Path, tags: Vec<String>) -> impl Iterator<Item = NewText> {
+fn words(tags: Vec<String>, beside: Vec<Subtitle>) -> impl Iterator<Item = NewText> {
     let tags = tags.into_iter().map(|text| NewText {
         kind: TextKind::Tag,
         span: None,
         text,
     });
-    let beside = subtitles_beside(path).into_iter();
+    let beside = beside.into_iter();
     tags.chain(beside.map(|s| spoken(TextKind::File, s)))
 }
 
@@ -267,12 +290,12 @@ fn join(video: &Video, mut ends: Vec<ReadEnd>) -> Read {
             }
             (Ok((info, mut report)), Err(Unread::Failed(reason))) => {
                 let span = video.spans[end.part];
-                report.lose(&reason, span.to.or(video.duration));
+                report.break_off(&reason, span.to.or(video.duration));
                 Ok((info, report))
             }
             (Err(failed), Ok((info, mut report))) => {
                 if let Unread::Failed(reason) = failed {
-                    report.missed(&reason, video.spans[end.part].from);
+                    report.miss_start(&reason, video.spans[end.part].from);
                 }
                 Ok((info, report))
             }
@@ -295,40 +318,34 @@ fn judge(result: Read, embed_error: Option<String>) -> (Outcome, VideoRecord) {
             return (Outcome::Failed { reason }, record);
         }
     };
-    let frames = report.frames;
-    let decode_errors = report.decode_errors();
+    let mut seen = report.coverage;
+    // It was opened, so that it was read: up to nothing, at the least.
+    seen.reach(0.0);
+    seen.largest_gap.get_or_insert(0.0);
+    let frames = seen.frames;
     let retry = report.lost || embed_error.is_some();
     let lost = embed_error.map(|e| format!("some frames could not be embedded: {e}"));
     let outcome = match (report.ending, lost) {
         (Ending::Stopped, _) => Outcome::Stopped,
-        (Ending::Early(reason), _) | (_, Some(reason)) => Outcome::Partly { frames, reason },
+        (Ending::Early(reason), _) | (_, Some(reason)) => Outcome::Partial { frames, reason },
         (Ending::Complete, None) => Outcome::Indexed {
             frames,
-            decode_errors,
+            decode_errors: seen.decode_errors(),
         },
     };
     let error = match &outcome {
-        Outcome::Partly { reason, .. } => Some(reason.clone()),
+        Outcome::Partial { reason, .. } => Some(reason.clone()),
         _ => None,
     };
+    seen.duration = info.duration;
+    let subtitles = report.subtitles.into_iter();
     let record = VideoRecord {
         container: Some(info.container),
         codec: Some(info.codec),
         width: Some(report.width),
         height: Some(report.height),
-        duration: info.duration,
-        read_to: Some(report.read_to),
-        frames,
-        largest_gap: Some(report.largest_gap),
-        lost_packets: report.lost_packets,
-        lost_frames: report.lost_frames,
-        gaps: report.gaps,
-        texts: report
-            .subtitles
-            .into_iter()
-            .map(|s| spoken(TextKind::Track, s))
-            .collect(),
-        faults: report.faults,
+        coverage: seen,
+        texts: subtitles.map(|s| spoken(TextKind::Track, s)).collect(),
         error,
         retry,
         ..VideoRecord::default()
@@ -339,8 +356,8 @@ fn judge(result: Read, embed_error: Option<String>) -> (Outcome, VideoRecord) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::FileStamp;
     use crate::media::Span;
+    use crate::store::FileStamp;
 
     fn joined(ends: Vec<Result<(f64, f64), Unread>>) -> Read {
         let edge = |n: usize| 100.0 * n as f64;
@@ -353,7 +370,7 @@ mod tests {
             size: 1,
             modified_ns: 1,
         };
-        let video = Video::of("/a".into(), stamp, edge(count), spans.collect());
+        let video = Video::new("/a".into(), stamp, edge(count), spans.collect());
         let info = VideoInfo {
             container: String::new(),
             codec: String::new(),
@@ -366,9 +383,11 @@ mod tests {
             part,
             continues: None,
             moments: 0,
+            beside: Beside::default(),
             result: result.map(|(frames, read_to)| {
-                let mut report = ReadReport::empty();
-                (report.frames, report.read_to) = (frames as u64, read_to);
+                let mut report = ReadReport::new(None);
+                report.coverage.frames = frames as u64;
+                report.coverage.reach(read_to);
                 (info.clone(), report)
             }),
         };
@@ -384,16 +403,20 @@ mod tests {
         let (_, whole) = joined(vec![Ok((5.0, 100.0)), Ok((6.0, 200.0))])
             .ok()
             .unwrap();
-        assert_eq!((whole.frames, whole.read_to), (11, 200.0));
+        let seen = &whole.coverage;
+        assert_eq!((seen.frames, seen.read_to), (11, Some(200.0)));
         assert_eq!(whole.ending, Ending::Complete);
 
         let failed = || Err(Unread::Failed("bad".into()));
         let (_, end) = joined(vec![Ok((5.0, 100.0)), failed()]).ok().unwrap();
         assert_eq!(end.ending, Ending::Early("bad".into()));
-        assert_eq!(end.gaps, [(100.0, 200.0)]);
+        assert_eq!(end.coverage.gaps, [(100.0, 200.0)]);
         let (_, start) = joined(vec![failed(), Ok((5.0, 200.0))]).ok().unwrap();
         assert_eq!(start.ending, Ending::Early("bad".into()));
-        assert_eq!((start.gaps, start.lost), (vec![(0.0, 100.0)], true));
+        assert_eq!(
+            (start.coverage.gaps, start.lost),
+            (vec![(0.0, 100.0)], true)
+        );
 
         assert!(matches!(
             joined(vec![failed(), failed()]),

@@ -6,8 +6,9 @@ use std::thread::Scope;
 use crossbeam::channel::{Receiver, Sender};
 
 use super::{IngestError, Thumbnail, spawn};
-use crate::embed::{Embedder, Views, Workers};
-use crate::types::{Embedding, Pixels, ViewVectors};
+use crate::analyse::{View, Views};
+use crate::embed::{Embedder, Schedule};
+use crate::types::{Embedding, Pixels, Region, ViewVectors};
 
 const FRAMES_PER_WORKER: usize = 4;
 
@@ -26,7 +27,7 @@ pub(super) type Seen = Result<ViewVectors, String>;
 /// What turns frames into messages.
 pub(super) struct EmbedWorkers<'a, T, M> {
     pub(super) embedder: &'a dyn Embedder,
-    pub(super) workers: Workers,
+    pub(super) schedule: Schedule,
     pub(super) views: Views,
     /// How pictures of the frames are kept, where they are.
     pub(super) thumbnail: Option<Thumbnail>,
@@ -34,10 +35,10 @@ pub(super) struct EmbedWorkers<'a, T, M> {
     pub(super) results: Sender<M>,
 }
 
-/// Frames waiting for the workers: enough that none waits for a decoder, few enough that they (6 MB each) stay
-/// a small part of memory.
-pub(super) fn waiting(embedder: &dyn Embedder, workers: Workers) -> usize {
-    (FRAMES_PER_WORKER * workers.count).max(embedder.batch_size())
+/// Capacity of the queue of frames before the workers: enough that none waits for a decoder, few enough that
+/// they (6 MB each) stay a small part of memory.
+pub(super) fn queue_capacity(schedule: Schedule) -> usize {
+    (FRAMES_PER_WORKER * schedule.workers).max(schedule.batch_size)
 }
 
 impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
@@ -51,7 +52,7 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
     where
         'a: 'scope,
     {
-        for n in 0..self.workers.count {
+        for n in 0..self.schedule.workers {
             let worker = Self {
                 frames: self.frames.clone(),
                 results: self.results.clone(),
@@ -63,16 +64,15 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
     }
 
     fn run(&self, message: impl Fn(T, Option<Vec<u8>>, Seen) -> M + Sync) {
-        let threads = self.workers.threads;
+        let threads = self.schedule.threads;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let work = || {
             while let Some(batch) = self.batch() {
-                let thumbnail = |pixels: &Pixels| self.thumbnail.and_then(|t| t.of(pixels));
-                let (kept, frames): (Vec<_>, Vec<_>) = batch
+                let (of, frames): (Vec<_>, Vec<_>) = batch
                     .into_iter()
-                    .map(|f| ((f.of, thumbnail(&f.pixels)), (f.pixels, f.scale)))
+                    .map(|f| (f.of, (f.pixels, f.scale)))
                     .unzip();
-                for ((of, thumbnail), seen) in kept.into_iter().zip(self.embed(frames)) {
+                for (of, (thumbnail, seen)) in of.into_iter().zip(self.look(frames)) {
                     if self.results.send(message(of, thumbnail, seen)).is_err() {
                         return;
                     }
@@ -88,56 +88,204 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
     /// As many frames as give a batch of views, but no more than this worker's share of what waits, so
     /// that the last of them end together.
     fn batch(&self) -> Option<Vec<Frame<T>>> {
-        let size = (self.embedder.batch_size() / self.views.usual()).max(1);
+        let size = (self.schedule.batch_size / self.views.usual()).max(1);
         let mut batch = vec![self.frames.recv().ok()?];
-        let share = self.frames.len() / self.workers.count.max(1);
+        let share = self.frames.len() / self.schedule.workers.max(1);
         batch.extend(self.frames.try_iter().take(share.min(size - 1)));
         Some(batch)
     }
 
-    /// What each frame's views give, with their parts in display pixels: those of the frame times its scale.
-    fn embed(&self, frames: Vec<(Pixels, f64)>) -> Vec<Seen> {
+    /// The thumbnail of each frame, and what its views give, with their regions in display pixels: those of the
+    /// frame times its scale.
+    fn look(&self, frames: Vec<(Pixels, f64)>) -> Vec<(Option<Vec<u8>>, Seen)> {
         // The views of all frames in one row, and how many each frame has.
-        let (mut parts, mut pixels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut regions, mut pixels, mut each) = (Vec::new(), Vec::new(), Vec::new());
         for (frame, scale) in frames {
-            let of_frame = self.views.of(frame, self.embedder);
-            counts.push(of_frame.len());
-            for view in of_frame {
-                parts.push(view.part.map(|p| p.map(|v| (f64::from(v) * scale) as u32)));
-                pixels.push(view.pixels);
+            match self.cut(frame) {
+                Ok((thumbnail, views)) => {
+                    each.push((thumbnail, Ok(views.len())));
+                    for view in views {
+                        regions.push(view.region.map(|r| r.scaled(scale)));
+                        pixels.push(view.pixels);
+                    }
+                }
+                Err(reason) => each.push((None, Err(reason))),
             }
         }
-        let mut together = Vec::with_capacity(pixels.len());
-        for some in pixels.chunks(self.embedder.batch_size()) {
+        let mut both = regions.into_iter().zip(self.embed(&pixels));
+        let mut of_frame = |count| -> Seen {
+            // All of them are taken, also where one has failed.
+            let views: Vec<_> = both.by_ref().take(count).collect();
+            let vector =
+                |(region, v): (Option<Region>, Result<Embedding, String>)| Ok((region, v?));
+            views.into_iter().map(vector).collect()
+        };
+        let each = each.into_iter();
+        each.map(|(thumbnail, count)| (thumbnail, count.and_then(&mut of_frame)))
+            .collect()
+    }
+
+    /// The thumbnail of a frame and its views. What goes wrong is this frame's own.
+    fn cut(&self, frame: Pixels) -> Result<(Option<Vec<u8>>, Vec<View>), String> {
+        let cut = AssertUnwindSafe(|| {
+            let crops = self.embedder.profile().crops;
+            let thumbnail = self.thumbnail.and_then(|t| t.of(&frame));
+            (thumbnail, self.views.cut(frame, crops))
+        });
+        catch_unwind(cut).map_err(|panic| panic_message(&*panic))
+    }
+
+    /// A vector for each picture.
+    fn embed(&self, pixels: &[Pixels]) -> Vec<Result<Embedding, String>> {
+        let mut vectors = Vec::with_capacity(pixels.len());
+        for some in pixels.chunks(self.schedule.batch_size.max(1)) {
             match self.vectors(some) {
-                Ok(vectors) => together.extend(vectors.into_iter().map(Ok)),
+                Ok(together) => vectors.extend(together.into_iter().map(Ok)),
                 // One bad picture must not take the others with it.
-                Err(_) => together.extend(some.iter().map(|p| {
-                    self.vectors(std::slice::from_ref(p))
-                        .map(|mut v| v.remove(0))
+                Err(_) => vectors.extend(some.iter().map(|p| {
+                    let alone = self.vectors(std::slice::from_ref(p))?;
+                    alone.into_iter().next().ok_or_else(|| "no vector".into())
                 })),
             }
         }
-        let mut both = parts.into_iter().zip(together);
-        let of_frame = |count| {
-            both.by_ref()
-                .take(count)
-                .map(|(part, v)| Ok((part, v?)))
-                .collect()
-        };
-        counts.into_iter().map(of_frame).collect()
+        vectors
     }
 
+    /// As many vectors as pictures, or why not.
     fn vectors(&self, pixels: &[Pixels]) -> Result<Vec<Embedding>, String> {
-        catch_unwind(AssertUnwindSafe(|| self.embedder.embed_images(pixels)))
-            .map_err(|panic| said(&panic))
-            .and_then(|r| r.map_err(|e| e.to_string()))
+        let vectors = catch_unwind(AssertUnwindSafe(|| self.embedder.embed_images(pixels)))
+            .map_err(|panic| panic_message(&*panic))
+            .and_then(|r| r.map_err(|e| e.to_string()))?;
+        match vectors.len() == pixels.len() {
+            true => Ok(vectors),
+            false => Err(format!(
+                "the model gave {} vectors for {} pictures",
+                vectors.len(),
+                pixels.len()
+            )),
+        }
     }
 }
 
 /// What a panic said.
-pub(super) fn said(panic: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "an unknown fault".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam::channel::unbounded;
+
+    use super::*;
+    use crate::embed::{EmbedError, Profile};
+
+    /// Gives each picture its first byte as a direction; goes wrong where told to by that.
+    struct Odd {
+        profile: Profile,
+        /// While views are cut, its profile is looked at: it panics then.
+        panics_while_cut: bool,
+    }
+
+    /// A picture that panics in the model, and one that makes it give a vector too few.
+    const PANICS: u8 = 200;
+    const FORGETS: u8 = 201;
+
+    impl Embedder for Odd {
+        fn profile(&self) -> &Profile {
+            assert!(!self.panics_while_cut, "a frame that cannot be cut");
+            &self.profile
+        }
+        fn schedule(&self, _cores: usize) -> Schedule {
+            Schedule {
+                batch_size: 4,
+                workers: 1,
+                threads: 1,
+            }
+        }
+        fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError> {
+            let first = |p: &Pixels| p.rgb()[0];
+            assert!(
+                !images.iter().any(|p| first(p) == PANICS),
+                "a picture it cannot bear"
+            );
+            let seen = images.iter().filter(|p| first(p) != FORGETS);
+            let vector = |p: &Pixels| vec![f32::from(first(p)), 1.0];
+            Ok(seen
+                .filter_map(|p| Embedding::normalised(vector(p)))
+                .collect())
+        }
+        fn embed_text(&self, _text: &str) -> Result<Embedding, EmbedError> {
+            Err(EmbedError::EmptyText)
+        }
+    }
+
+    /// What workers make of frames that begin with these bytes.
+    fn seen(firsts: &[u8], panics_while_cut: bool) -> Vec<(u8, Seen)> {
+        let odd = Odd {
+            panics_while_cut,
+            profile: Profile {
+                name: "odd".into(),
+                fingerprint: "0dd".into(),
+                dim: 2,
+                device: "cpu".into(),
+                scripts: &[],
+                logit_scale: None,
+                crops: false,
+                reference: None,
+            },
+        };
+        let (to_workers, frames) = unbounded();
+        for &of in firsts {
+            let pixels = Pixels::new(2, 2, vec![of; 12]).unwrap();
+            let scale = 1.0;
+            to_workers.send(Frame { of, pixels, scale }).unwrap();
+        }
+        drop(to_workers);
+        let (results, messages) = unbounded();
+        let workers = EmbedWorkers {
+            embedder: &odd,
+            schedule: odd.schedule(1),
+            views: Views::Center,
+            thumbnail: Some(Thumbnail::default()),
+            frames,
+            results,
+        };
+        std::thread::scope(|scope| {
+            workers.start(scope, |of, _, seen| (of, seen)).unwrap();
+            messages.iter().collect()
+        })
+    }
+
+    #[test]
+    fn a_model_that_panics_or_answers_short_costs_the_frame_it_did_so_on() {
+        for bad in [PANICS, FORGETS] {
+            let all = seen(&[10, 20, bad, 30, 40], false);
+            assert_eq!(all.len(), 5);
+            for (of, seen) in all {
+                match seen {
+                    Err(reason) => {
+                        assert_eq!(of, bad);
+                        let said = ["cannot bear", "0 vectors for 1"];
+                        assert!(said.iter().any(|s| reason.contains(s)), "{reason}");
+                    }
+                    // Its own vector, and no other frame's.
+                    Ok(views) => {
+                        let right = Embedding::normalised(vec![f32::from(of), 1.0]).unwrap();
+                        assert_eq!((of == bad, &views[0].1), (false, &right));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_while_views_are_cut_is_the_frames_own() {
+        let all = seen(&[1, 2, 3], true);
+        assert_eq!(all.len(), 3);
+        for (_, seen) in all {
+            assert!(seen.unwrap_err().contains("cannot be cut"));
+        }
+    }
 }

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::signature::Signature;
 use crate::media::SampledFrame;
 use crate::types::{Pixels, Timestamp};
@@ -21,13 +23,14 @@ const NEWEST: f32 = 0.1;
 const LARGEST_CLOCK: f32 = 0.1;
 
 /// How alike samples must be to become one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Fold {
     /// Every sample is a moment.
     Off,
     #[default]
     Normal,
-    /// Larger differences are passed over, and for longer.
+    /// Larger differences are ignored, and for longer.
     Strong,
 }
 

@@ -6,166 +6,39 @@
 mod commit;
 mod embedding;
 mod fold;
+mod job;
+mod outcome;
 mod pipeline;
 mod plan;
+mod policy;
 mod recorded;
 mod reembed;
 mod signature;
 mod thumbnail;
 
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::embed::canary::{canaries, compare};
-use crate::embed::{EmbedError, Embedder, Views};
-use crate::index::{IndexError, Writer};
-use crate::media::{Limits, Sampling, Worker};
+use crate::embed::{EmbedError, Embedder};
+use crate::media::Worker;
+use crate::store::{ModelWriter, StoreError};
 
 pub use fold::Fold;
-pub use plan::PathProblem;
+pub use job::Job;
+pub use outcome::{Event, Outcome, Summary};
+pub use policy::Policy;
 pub use recorded::NameReader;
 pub use reembed::{Reembedded, reembed};
 pub use thumbnail::Thumbnail;
-
-/// What to index and how.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// Files, and folders to walk.
-    pub paths: Vec<PathBuf>,
-    /// The paths were found and not named: what is no video among them is passed over.
-    pub found: bool,
-    pub sampling: Sampling,
-    pub fold: Fold,
-    pub views: Views,
-    /// How pictures of moments are kept, where they are.
-    pub thumbnail: Option<Thumbnail>,
-    /// Which video stream of each file, from 0; the one a player shows where `None`.
-    pub stream: Option<usize>,
-    pub names: NameReader,
-    /// The program whose `decode-worker` verb reads files in a process of its own; in this process
-    /// where there is none.
-    pub decoder: Option<PathBuf>,
-    pub limits: Limits,
-}
-
-impl Job {
-    /// What decides which vectors a file gets: where it differs, the file is read again.
-    fn policy(&self) -> String {
-        let mut policy = self.sampling.to_string();
-        if self.fold != Fold::Off {
-            policy += &format!(", fold {}", self.fold);
-        }
-        if let Some(stream) = self.stream {
-            policy += &format!(", stream {stream}");
-        }
-        if self.views != Views::Center {
-            policy += &format!(", {}", self.views);
-        }
-        policy
-    }
-
-    /// A policy as it is with the views of this job.
-    pub fn with_these_views(&self, policy: &str) -> String {
-        let others = [Views::Fit, Views::Cover, Views::Tiles];
-        let suffixes = others.map(|v| format!(", {v}"));
-        let bare = suffixes
-            .iter()
-            .find_map(|s| policy.strip_suffix(s.as_str()));
-        let bare = bare.unwrap_or(policy);
-        match self.views {
-            Views::Center => bare.to_owned(),
-            views => format!("{bare}, {views}"),
-        }
-    }
-}
-
-/// What came of one file.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    Indexed {
-        frames: u64,
-        decode_errors: u64,
-    },
-    /// Indexed as far as it can be read.
-    Partly {
-        frames: u64,
-        reason: String,
-    },
-    Failed {
-        reason: String,
-    },
-    /// Not read again: it has not changed since it was read as far as it goes.
-    StillPartly {
-        reason: String,
-    },
-    /// Interrupted; what was committed stays, the file is read again next time.
-    Stopped,
-}
-
-/// What happens while it runs, for a display.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// So many files have been looked at to see which are videos.
-    Looking { files: usize },
-    /// What will be read: `seconds` of video where lengths are known.
-    Planned {
-        videos: usize,
-        current: usize,
-        seconds: f64,
-    },
-    /// A moment was committed that stands for `frames` samples and `seconds` of its video.
-    Committed { frames: u64, seconds: f64 },
-    /// A file is done; `left` seconds of it were not committed.
-    Finished {
-        path: &'a Path,
-        outcome: &'a Outcome,
-        left: f64,
-    },
-    /// All is committed; the derived indexes are brought up to it.
-    CatchingUp,
-}
-
-/// How a run ended.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub struct Summary {
-    /// Files read to their end.
-    pub indexed: usize,
-    /// Files read as far as they go.
-    pub partly: usize,
-    /// Files that gave nothing.
-    pub failed: usize,
-    /// Files known and unchanged.
-    pub current: usize,
-    /// Of those, files that could be read only partly.
-    pub still_partly: usize,
-    /// Files of other kinds, passed over.
-    pub other: usize,
-    /// Samples looked at, and moments they were folded into.
-    pub frames: u64,
-    pub moments: u64,
-    pub interrupted: bool,
-}
-
-impl Summary {
-    /// Every file asked for is in the library, whole.
-    pub fn all_indexed(&self) -> bool {
-        self.partly + self.still_partly + self.failed == 0 && !self.interrupted
-    }
-
-    /// Videos that are in the library after this run.
-    pub fn videos(&self) -> usize {
-        self.indexed + self.partly + self.current
-    }
-}
 
 /// Why a run could not go on at all.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     #[error(transparent)]
-    Index(#[from] IndexError),
+    Store(#[from] StoreError),
     #[error("the model cannot be used: {0}")]
     Embed(#[from] EmbedError),
     #[error("a worker thread could not be started: {0}")]
@@ -173,12 +46,12 @@ pub enum IngestError {
 }
 
 /// A model that sees nothing, or other things than when the library was made, writes nothing.
-fn self_test(embedder: &dyn Embedder, writer: &mut Writer) -> Result<(), IngestError> {
-    let device = embedder.device();
+fn self_test(embedder: &dyn Embedder, writer: &mut ModelWriter) -> Result<(), IngestError> {
+    let device = &embedder.profile().device;
     let now = canaries(embedder)?;
-    let before = writer.canaries(&device)?;
+    let before = writer.canaries(device)?;
     match before.is_empty() {
-        true => writer.record_canaries(&device, &now)?,
+        true => writer.record_canaries(device, &now)?,
         false => compare(embedder, &now, &before)?,
     }
     Ok(())
@@ -197,11 +70,16 @@ fn spawn<'scope>(
 pub fn run(
     job: &Job,
     embedder: &dyn Embedder,
-    writer: &mut Writer,
+    writer: &mut ModelWriter,
     stop: &Arc<AtomicBool>,
     report: &(dyn Fn(Event) + Sync),
 ) -> Result<Summary, IngestError> {
-    let mut prober = Worker::new(job.decoder.clone(), job.limits, job.stream, stop.clone());
+    let mut prober = Worker::new(
+        job.decoding.clone(),
+        job.limits,
+        job.policy.stream,
+        stop.clone(),
+    );
     thread::scope(|scope| {
         // The model comes in while files are still looked at.
         let mut loading = None;
@@ -221,11 +99,11 @@ pub fn run(
             other: plan.other,
             ..Summary::default()
         };
-        for (path, reason) in plan.still_partly {
-            summary.still_partly += 1;
+        for (path, reason) in plan.still_partial {
+            summary.still_partial += 1;
             report(Event::Finished {
                 path: &path,
-                outcome: &Outcome::StillPartly { reason },
+                outcome: &Outcome::StillPartial { reason },
                 left: 0.0,
             });
         }

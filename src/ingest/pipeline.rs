@@ -9,24 +9,26 @@ use std::thread;
 
 use crossbeam::channel::{Sender, bounded};
 
-use super::commit::{Committer, Message, ReadEnd, Stretch, Unread};
-use super::embedding::{EmbedWorkers, Frame, said, waiting};
+use super::commit::{Beside, Committer, Message, ReadEnd, Stretch, Unread};
+use super::embedding::{EmbedWorkers, Frame, panic_message, queue_capacity};
 use super::fold::{Folder, Moment};
 use super::plan::Video;
 use super::{Event, IngestError, Job, Summary, self_test, spawn};
 use crate::embed::Embedder;
-use crate::index::Writer;
 use crate::media::{Ending, MediaError, ReadReport, Span, VideoInfo, Worker};
+use crate::store::ModelWriter;
 
-/// Results waiting for the committer: small, so that a slow disk holds up the decoders.
-const COMMIT_QUEUE: usize = 64;
+/// Capacity of the queue before the committer: small, so that a slow disk holds up the decoders.
+const COMMIT_QUEUE_CAPACITY: usize = 64;
+/// Subtitles kept of the files beside one video.
+const SIDECAR_LINES: usize = 20_000;
 
 pub(super) fn run(
     job: &Job,
     videos: &[Video],
     prober: Worker,
     embedder: &dyn Embedder,
-    writer: &mut Writer,
+    writer: &mut ModelWriter,
     report: &(dyn Fn(Event) + Sync),
     summary: &mut Summary,
 ) -> Result<(), IngestError> {
@@ -39,9 +41,9 @@ pub(super) fn run(
     // One more than it has cores, as FFmpeg itself does: one waits while the others decode.
     let decoder_threads = cores / decoders + usize::from(decoders < cores);
     let next = AtomicUsize::new(0);
-    let workers = embedder.workers(cores);
-    let (to_workers, frames) = bounded(waiting(embedder, workers));
-    let (to_committer, messages) = bounded(COMMIT_QUEUE);
+    let schedule = embedder.schedule(cores);
+    let (to_workers, frames) = bounded(queue_capacity(schedule));
+    let (to_committer, messages) = bounded(COMMIT_QUEUE_CAPACITY);
 
     thread::scope(|scope| {
         // The process that has probed goes on to read.
@@ -60,7 +62,7 @@ pub(super) fn run(
                     && !decoder.worker.stopped()
                 {
                     let end = decoder.read(video, *part);
-                    if to_committer.send(Message::Read(end)).is_err() {
+                    if to_committer.send(Message::Read(Box::new(end))).is_err() {
                         return;
                     }
                 }
@@ -70,7 +72,7 @@ pub(super) fn run(
         drop(to_workers);
         let embed = EmbedWorkers {
             embedder,
-            workers,
+            schedule,
             views: job.views,
             thumbnail: job.thumbnail,
             frames,
@@ -107,11 +109,11 @@ impl<'v> Decoder<'_, 'v> {
         };
         let mut read = attempt(video.spans[part]);
         let nothing = match &read {
-            Ok(Ok((_, report))) => report.frames == 0 && report.ending != Ending::Stopped,
+            Ok(Ok((_, report))) => report.coverage.frames == 0 && report.ending != Ending::Stopped,
             Ok(Err(unread)) => matches!(unread, Unread::Failed(_)),
             Err(_) => false,
         };
-        // Grown without a frame, or with a clock that began anew: only the whole file tells.
+        // Grown without a frame, or with a clock that began again: only the whole file tells.
         if continues.is_some() && nothing {
             continues = None;
             read = attempt(Span::WHOLE);
@@ -119,16 +121,36 @@ impl<'v> Decoder<'_, 'v> {
         let result = read.unwrap_or_else(|panic| {
             Err(Unread::Failed(format!(
                 "vsearch failed on it: {}",
-                said(&panic)
+                panic_message(&*panic)
             )))
         });
+        let beside = match &result {
+            Err(Unread::Stopped) => Beside::default(),
+            _ if part == 0 => self.read_sidecars(video),
+            _ => Beside::default(),
+        };
         ReadEnd {
             video,
             part,
             continues: continues.map(|(earlier, _)| earlier),
             moments: sent,
             result,
+            beside,
         }
+    }
+
+    /// What the files beside a video say. One that cannot be read, or ends its decoder, says nothing.
+    fn read_sidecars(&mut self, video: &Video) -> Beside {
+        let mut beside = Beside::default();
+        for path in &video.sidecars {
+            match self.worker.sidecar(path) {
+                Ok(lines) => beside.subtitles.extend(lines),
+                Err(MediaError::Stopped { .. }) => break,
+                Err(e) => beside.problems.push((path.clone(), e.reason(path))),
+            }
+        }
+        beside.subtitles.truncate(SIDECAR_LINES);
+        beside
     }
 
     fn send_moments(
@@ -137,7 +159,7 @@ impl<'v> Decoder<'_, 'v> {
         span: Span,
         sent: &mut usize,
     ) -> Result<(VideoInfo, ReadReport), Unread> {
-        let mut folder = Folder::new(self.job.fold);
+        let mut folder = Folder::new(self.job.policy.fold);
         let to_workers = self.to_workers;
         let mut send = |moment: Moment| {
             *sent += 1;
@@ -158,16 +180,16 @@ impl<'v> Decoder<'_, 'v> {
                 Err(_) => ControlFlow::Break(()),
             }
         };
-        let (path, sampling) = (&video.path, self.job.sampling);
+        let (path, policy) = (&video.path, self.job.policy);
         let read = self
             .worker
-            .sample(path, sampling, span, self.threads, |frame| {
+            .sample(path, policy.sampling, span, self.threads, |frame| {
                 folder
                     .push(frame)
                     .map_or(ControlFlow::Continue(()), &mut send)
             });
         let (info, report) = read.map_err(|e| unread(&e, video))?;
-        if let Some(last) = folder.finish(report.read_to) {
+        if let Some(last) = folder.finish(report.coverage.seconds_read()) {
             // Nobody left to take it: the run is ending, and the report says so.
             let _ = send(last);
         }

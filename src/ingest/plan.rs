@@ -9,11 +9,12 @@ use std::thread;
 use walkdir::WalkDir;
 
 use super::{Event, IngestError, Job};
-use crate::index::{FileStamp, Known, VideoRecord, Writer, content_digest};
+use crate::media::sidecar::Sidecars;
 use crate::media::{MediaError, Sampling, Span, Worker};
+use crate::store::{FileStamp, Known, ModelWriter, VideoRecord, content_digest};
 use crate::types::VideoId;
 
-/// Names that promise a video: where one is none, it is said and not passed over.
+/// Names that promise a video: where one is none, it is named, not skipped.
 const VIDEO_EXTENSIONS: &[&str] = &[
     "3gp", "asf", "avi", "dav", "flv", "h264", "h265", "hevc", "m2ts", "m4v", "mkv", "mov", "mp4",
     "mpeg", "mpg", "mts", "mxf", "ogv", "ts", "vob", "webm", "wmv",
@@ -39,11 +40,13 @@ pub(super) struct Video {
     pub(super) continues: Option<(VideoId, f64)>,
     /// Of its content, before it is read.
     pub(super) digest: Option<String>,
+    /// Subtitle files beside it.
+    pub(super) sidecars: Vec<PathBuf>,
 }
 
 #[cfg(test)]
 impl Video {
-    pub(super) fn of(path: PathBuf, stamp: FileStamp, duration: f64, spans: Vec<Span>) -> Self {
+    pub(super) fn new(path: PathBuf, stamp: FileStamp, duration: f64, spans: Vec<Span>) -> Self {
         Self {
             path,
             stamp,
@@ -52,15 +55,16 @@ impl Video {
             seekable: true,
             continues: None,
             digest: None,
+            sidecars: Vec::new(),
         }
     }
 }
 
 /// A path that was asked for, or named like a video, and gives nothing.
 #[derive(Debug)]
-pub struct PathProblem {
-    pub path: PathBuf,
-    pub reason: String,
+pub(super) struct PathProblem {
+    pub(super) path: PathBuf,
+    pub(super) reason: String,
     /// Of the file, where there is one to remember.
     stamp: Option<FileStamp>,
     /// An earlier reading that tells more than this.
@@ -69,9 +73,9 @@ pub struct PathProblem {
 
 impl PathProblem {
     /// Remembers the file and its reason, so that `status` can tell what was not seen.
-    pub(super) fn record(&self, job: &Job, writer: &mut Writer) -> Result<(), IngestError> {
+    pub(super) fn record(&self, job: &Job, writer: &mut ModelWriter) -> Result<(), IngestError> {
         if let Some(stamp) = self.stamp {
-            let video = writer.begin_video(&self.path, stamp, &job.policy())?;
+            let video = writer.begin_video(&self.path, stamp, &job.reading())?;
             let record = VideoRecord {
                 error: Some(self.reason.clone()),
                 recorded: job.names.read(&self.path, None, stamp),
@@ -89,14 +93,14 @@ pub(super) struct Plan {
     pub(super) problems: Vec<PathProblem>,
     /// Known and unchanged, those read partly included.
     pub(super) current: usize,
-    pub(super) still_partly: Vec<(PathBuf, String)>,
+    pub(super) still_partial: Vec<(PathBuf, String)>,
     pub(super) other: usize,
 }
 
 /// `found` is called for each file to read.
 pub(super) fn make(
     job: &Job,
-    writer: &mut Writer,
+    writer: &mut ModelWriter,
     prober: &mut Worker,
     found: &mut dyn FnMut(),
     stop: &AtomicBool,
@@ -104,7 +108,8 @@ pub(super) fn make(
 ) -> Result<Plan, IngestError> {
     let mut plan = Plan::default();
     let mut seen = HashSet::new();
-    let sampling = job.policy();
+    let reading = job.reading();
+    let mut sidecars = Sidecars::default();
     for root in &job.paths {
         for entry in files_under(root) {
             if stop.load(Ordering::Relaxed) {
@@ -129,12 +134,12 @@ pub(super) fn make(
                 }
             };
             let mut continues = None;
-            match writer.known(&path, stamp, &sampling)? {
+            match writer.known(&path, stamp, &reading)? {
                 Some(Known::Grown { earlier, read_to }) => continues = Some((earlier, read_to)),
                 Some(known) => {
                     plan.current += 1;
-                    if let Known::Partly(reason) = known {
-                        plan.still_partly.push((path, reason));
+                    if let Known::Partial(reason) = known {
+                        plan.still_partial.push((path, reason));
                     }
                     continue;
                 }
@@ -148,6 +153,7 @@ pub(super) fn make(
                         duration: info.duration,
                         seekable: SEEKABLE.iter().any(|s| info.container.starts_with(s)),
                         digest: content_digest(&path, stamp.size).ok(),
+                        sidecars: sidecars.of(&path).to_vec(),
                         path,
                         stamp,
                         continues,
@@ -166,7 +172,7 @@ pub(super) fn make(
         }
     }
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    divide(&mut plan.videos, job.sampling, cores);
+    divide(&mut plan.videos, job.policy.sampling, cores);
     report(Event::Planned {
         videos: plan.videos.len(),
         current: plan.current,
@@ -203,7 +209,7 @@ fn divide(videos: &mut [Video], sampling: Sampling, cores: usize) {
 }
 
 /// Every file under `root` by its real path, with whether it was named itself. Links are
-/// followed; those that lead nowhere or back up are passed over.
+/// followed; those that lead nowhere or back up are skipped.
 fn files_under(root: &Path) -> impl Iterator<Item = Result<(PathBuf, bool), PathProblem>> {
     let (walk, missing) = match root.canonicalize() {
         Ok(real) => (
@@ -264,7 +270,7 @@ mod tests {
         };
         Video {
             seekable,
-            ..Video::of("/a".into(), stamp, duration, vec![Span::WHOLE])
+            ..Video::new("/a".into(), stamp, duration, vec![Span::WHOLE])
         }
     }
 

@@ -7,8 +7,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use regex::Regex;
 
-use crate::index::{FileStamp, Recorded};
 use crate::media::VideoInfo;
+use crate::store::{FileStamp, Recorded};
 
 /// Year to minute, and seconds where there are any, with or without marks between; what stands
 /// before them names the camera.

@@ -1,20 +1,20 @@
 //! Another model's vectors for the moments that are there, from their videos or, where those are gone,
 //! from the pictures kept of them. The model that answers goes on answering.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::embedding::{EmbedWorkers, Frame, Seen, waiting};
+use super::embedding::{EmbedWorkers, Frame, Seen, queue_capacity};
 use super::{IngestError, Job, self_test, spawn};
 use crate::embed::Embedder;
-use crate::index::{Lacking, Thumbnails, VideoRef, Writer};
-use crate::media::{MediaError, Worker};
+use crate::media::{LARGEST_SIDE, MediaError, Worker};
+use crate::store::{Lacking, Library, ModelWriter, Reader, VideoRef};
 use crate::types::{MomentId, Pixels};
 
 /// Moments committed at once.
@@ -26,9 +26,9 @@ pub struct Reembedded {
     pub moments: u64,
     /// Of those, moments whose videos could not be read.
     pub from_thumbnails: u64,
-    /// Moments that still lack a vector, and why, a line for each video.
+    /// Moments that still lack a vector; and why, with how many lack it for that.
     pub missing: u64,
-    pub problems: Vec<String>,
+    pub problems: BTreeMap<String, u64>,
     pub interrupted: bool,
 }
 
@@ -42,12 +42,19 @@ enum Message {
     },
 }
 
-/// Embeds what lacks a vector of the writer's model in the library in `dir`. `job` says how files are read and which views are
+impl Reembedded {
+    fn lacks(&mut self, moments: u64, problem: String) {
+        self.missing += moments;
+        *self.problems.entry(problem).or_default() += moments;
+    }
+}
+
+/// Embeds what lacks a vector of the writer's model in a library. `job` says how files are read and which views are
 /// embedded; `report` is told how many moments are done, of how many.
 pub fn reembed(
-    (job, dir): (&Job, &Path),
+    (job, library): (&Job, &Library),
     embedder: &dyn Embedder,
-    writer: &mut Writer,
+    writer: &mut ModelWriter,
     stop: &Arc<AtomicBool>,
     report: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Reembedded, IngestError> {
@@ -64,8 +71,8 @@ pub fn reembed(
     }
     embedder.load()?;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let workers = embedder.workers(cores);
-    let (to_workers, frames) = bounded(waiting(embedder, workers));
+    let schedule = embedder.schedule(cores);
+    let (to_workers, frames) = bounded(queue_capacity(schedule));
     let (to_committer, messages) = bounded(COMMIT_MOMENTS);
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -73,14 +80,13 @@ pub fn reembed(
             let (to_workers, to_committer) = (to_workers.clone(), to_committer.clone());
             let (next, videos) = (&next, &videos);
             let read = move || {
-                let thumbnails = Thumbnails::open(dir);
+                // Where the library cannot be read there are no thumbnails.
+                let kept = library.reader().ok();
+                let mut worker = Worker::new(job.decoding.clone(), job.limits, None, stop.clone());
                 while let Some((lacking, video)) = videos.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    let stream = video.stream;
-                    let mut worker =
-                        Worker::new(job.decoder.clone(), job.limits, stream, stop.clone());
-                    let kept = thumbnails.as_ref();
-                    let read = read(&mut worker, video, lacking, kept, &to_workers);
+                    worker.select_stream(video.stream);
+                    let read = read(&mut worker, video, lacking, kept.as_ref(), &to_workers);
                     let ControlFlow::Continue(unread) = read else {
                         return;
                     };
@@ -95,7 +101,7 @@ pub fn reembed(
         drop(to_workers);
         let embed = EmbedWorkers {
             embedder,
-            workers,
+            schedule,
             views: job.views,
             thumbnail: None,
             frames,
@@ -114,7 +120,7 @@ fn read(
     worker: &mut Worker,
     video: &VideoRef,
     lacking: &Lacking,
-    kept: Option<&Thumbnails>,
+    kept: Option<&Reader>,
     to_workers: &Sender<Frame<MomentId>>,
 ) -> ControlFlow<(), Option<Message>> {
     let times: Vec<f64> = lacking.moments.iter().map(|(_, t)| t.seconds()).collect();
@@ -122,15 +128,16 @@ fn read(
     let mut from = 0;
     while from < times.len() {
         let mut reached = from;
-        let read = worker.frames(&video.path, &times[from..], |n, frame| {
+        let side = Some(LARGEST_SIDE);
+        let read = worker.frames(&video.path, &times[from..], side, |n, frame| {
             reached = from + n + 1;
             match frame {
-                Ok(pixels) => {
+                Ok((pixels, scale)) => {
                     seen[from + n] = true;
                     let frame = Frame {
                         of: lacking.moments[from + n].0,
                         pixels,
-                        scale: 1.0,
+                        scale,
                     };
                     match to_workers.send(frame) {
                         Ok(()) => ControlFlow::Continue(()),
@@ -146,7 +153,7 @@ fn read(
         match read {
             Ok(()) => break,
             Err(MediaError::Stopped { .. }) => return ControlFlow::Break(()),
-            // The frame that ended its decoder is passed over.
+            // The frame that ended its decoder is skipped.
             Err(e) => {
                 why.get_or_insert(e);
                 from = reached + 1;
@@ -159,7 +166,7 @@ fn read(
     // The pictures kept of them are better than nothing.
     let mut from_kept = 0;
     for (seen, (moment, _)) in seen.iter_mut().zip(&lacking.moments) {
-        let jpeg = kept.filter(|_| !*seen).and_then(|k| k.of(*moment));
+        let jpeg = kept.filter(|_| !*seen).and_then(|k| k.thumbnail(*moment));
         let picture = jpeg.and_then(|jpeg| image::load_from_memory(&jpeg).ok());
         if let Some(picture) = picture.map(image::DynamicImage::into_rgb8)
             && let Some(pixels) = Pixels::new(picture.width(), picture.height(), picture.into_raw())
@@ -188,7 +195,7 @@ fn read(
 
 fn commit(
     messages: Receiver<Message>,
-    writer: &mut Writer,
+    writer: &mut ModelWriter,
     done: &mut Reembedded,
     report: &dyn Fn(u64),
 ) -> Result<(), IngestError> {
@@ -196,19 +203,15 @@ fn commit(
     for message in messages {
         match message {
             Message::Embedded(moment, Ok(vectors)) => pending.push((moment, vectors)),
-            Message::Embedded(_, Err(problem)) => {
-                done.missing += 1;
-                done.problems.push(problem);
-            }
+            Message::Embedded(_, Err(problem)) => done.lacks(1, problem),
             Message::Unread {
                 kept,
                 missing,
                 problem,
             } => {
                 done.from_thumbnails += kept;
-                done.missing += missing;
                 if missing > 0 {
-                    done.problems.push(problem);
+                    done.lacks(missing, problem);
                 }
             }
         }

@@ -1,33 +1,28 @@
 //! Video files: probe, demux, decode, sample, and the clock. The only user of FFmpeg.
 //!
-//! A frame's way through here: [`Source::open`] → packets → [`gate`] (which packets are worth
-//! decoding) → decoder → [`choose`] (which frames are samples) → [`upright`] (RGB as a player
-//! shows it) → [`SampledFrame`].
+//! [`decode`] reads a file in whatever process it is called; [`process`] has that done by a child,
+//! so that a file that crashes or hangs its decoder takes nothing else with it. [`sidecar`] reads
+//! what lies beside a video.
+//!
+//! A frame's way: [`Source::open`] → packets → `decode::gate` (which packets are worth decoding) →
+//! decoder → `decode::choose` (which frames are samples) → `decode::upright` (RGB as a player shows
+//! it) → [`SampledFrame`] → `process::wire` → the parent.
 
-mod choose;
-mod clock;
-mod cuts;
-mod gate;
-mod protocol;
-mod report;
-mod sample;
-mod sampling;
-mod seek;
-mod source;
-mod subtitles;
-mod upright;
-mod worker;
+mod decode;
+mod process;
+pub mod sidecar;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use report::{Ending, ReadReport};
-pub use sample::{SampledFrame, sample};
-pub use sampling::{Sampling, Span};
-pub use seek::frame_at;
-pub use source::{Choice, Source, VideoInfo};
-pub use subtitles::{Subtitle, beside as subtitles_beside};
-pub use worker::{Limits, Worker, serve};
+pub use decode::report::{Ending, ReadReport};
+pub use decode::sample::{LARGEST_SIDE, SampledFrame, sample};
+pub use decode::sampling::{Sampling, Span};
+pub use decode::seek::{FrameReader, frame_at};
+pub use decode::source::{Choice, Source, VideoInfo};
+pub use decode::subtitles::Subtitle;
+pub use process::client::{Decoding, Limits, Worker};
+pub use process::server::serve;
 
 /// Steps of reading done by this process: a decoder that does none has hung.
 static PROGRESS: AtomicU64 = AtomicU64::new(0);
@@ -50,7 +45,7 @@ pub enum MediaError {
     },
     #[error("{}: the file is empty (0 bytes)", path.display())]
     Empty { path: PathBuf },
-    #[error("{}: not a video, or damaged at its start ({cause})", path.display())]
+    #[error("{}: not a video, or cut off or damaged where its index lies ({cause})", path.display())]
     NotVideo {
         path: PathBuf,
         cause: ffmpeg_next::Error,
@@ -96,6 +91,12 @@ pub enum MediaError {
     NoWorker {
         path: PathBuf,
         cause: std::io::Error,
+    },
+    #[error("{}: vsearch has been replaced by another version while it runs ({found}; this is {expected})", path.display())]
+    OtherVersion {
+        path: PathBuf,
+        expected: String,
+        found: String,
     },
     #[error("{}: FFmpeg failed to {step}: {cause}", path.display())]
     Ffmpeg {

@@ -6,8 +6,7 @@ use super::question::{Part, Source};
 use super::spread::Spread;
 use super::{Search, SearchError};
 use crate::embed::Embedder;
-use crate::index::{Concept, Reader};
-use crate::search::Scope;
+use crate::store::{Concept, Filter, Reader};
 use crate::types::Embedding;
 
 /// How firmly the head is held near the name's own vector: chosen by `script/bench-teach`.
@@ -24,14 +23,14 @@ const INTERCEPT: f64 = -3.44;
 
 /// Examples of a concept.
 #[derive(Debug, Default, Clone)]
-pub struct Lesson {
+pub struct TrainingExamples {
     /// Its name as a sentence, or what else says it in words.
     pub sentence: Option<Embedding>,
     pub positives: Vec<Embedding>,
     pub negatives: Vec<Embedding>,
 }
 
-/// Fits a head to the examples of a lesson, with vectors of the library as further, doubtful negatives.
+/// Fits a head to the examples, with vectors of the library as further, doubtful negatives.
 ///
 /// # Errors
 /// Where the library cannot be read, or has no vector of the model.
@@ -39,25 +38,25 @@ pub fn learn(
     reader: &Reader,
     embedder: &dyn Embedder,
     name: &str,
-    lesson: &Lesson,
+    examples: &TrainingExamples,
 ) -> Result<Concept, SearchError> {
-    let everywhere = Scope::everything(jiff::tz::TimeZone::UTC);
-    let Some(search) = Search::of(reader, embedder, &everywhere)? else {
+    let everywhere = Filter::everything(jiff::tz::TimeZone::UTC);
+    let Some(search) = Search::open(reader, embedder, &everywhere, false)? else {
         return Err(SearchError::NoVectors {
             model: embedder.name().into(),
             available: reader.model_names()?,
         });
     };
     let mut others = reader.sample(&search.model, OTHERS)?;
-    others.retain(|o| lesson.positives.iter().all(|p| p.similarity(o) < ALIKE));
+    others.retain(|o| examples.positives.iter().all(|p| p.similarity(o) < ALIKE));
     let sample = confidence::sample(reader, embedder, &search.model)?;
-    let prior = match &lesson.sentence {
+    let prior = match &examples.sentence {
         Some(sentence) => {
-            let (slope, intercept) = match embedder.reference()? {
+            let (slope, intercept) = match &embedder.profile().reference {
                 Some(r) => (r.slope, r.intercept),
                 None => (SLOPE, INTERCEPT),
             };
-            let spread = Spread::of(sentence, &sample);
+            let spread = Spread::new(sentence, &sample);
             let slope = slope / spread.deviation;
             Head {
                 weights: scaled(sentence.as_slice(), slope),
@@ -69,13 +68,13 @@ pub fn learn(
             bias: 0.0,
         },
     };
-    let head = fit(prior, &lesson.positives, &lesson.negatives, &others);
+    let head = fit(prior, &examples.positives, &examples.negatives, &others);
     Ok(Concept {
         name: name.into(),
         weights: head.weights.iter().map(|w| *w as f32).collect(),
         bias: head.bias,
-        positives: lesson.positives.len(),
-        negatives: lesson.negatives.len(),
+        positives: examples.positives.len(),
+        negatives: examples.negatives.len(),
     })
 }
 

@@ -4,11 +4,11 @@ use super::SearchError;
 use super::question::{Part, Source};
 use super::spread::Spread;
 use crate::embed::{Embedder, neutral, neutral_digest};
-use crate::index::{ModelRow, Reader};
+use crate::store::{ModelRow, Reader};
 use crate::types::Embedding;
 
 /// Hits below are not listed where nobody says otherwise.
-pub const LEVEL: f64 = 0.5;
+pub const MINIMUM_CONFIDENCE: f64 = 0.5;
 
 /// Vectors of a library taken for pictures of all kinds where the model knows none.
 const SAMPLE: usize = 1000;
@@ -29,8 +29,8 @@ pub(super) fn sample(
     embedder: &dyn Embedder,
     model: &ModelRow,
 ) -> Result<Vec<Embedding>, SearchError> {
-    match embedder.reference()? {
-        Some(reference) => Ok(reference.vectors.clone()),
+    match &embedder.profile().reference {
+        Some(reference) => Ok(reference.vectors()?.to_vec()),
         None => Ok(reader.sample(model, SAMPLE)?),
     }
 }
@@ -54,7 +54,7 @@ enum Way {
 impl Judge {
     /// Of what is wanted, its one vector, and that one's spread over what [`sample`] gives. `scenes`: cameras, and
     /// videos of unknown ones, that are looked through.
-    pub(super) fn of(
+    pub(super) fn new(
         reader: &Reader,
         embedder: &dyn Embedder,
         wanted: &[Part],
@@ -77,11 +77,11 @@ impl Judge {
         if wanted.iter().any(|p| p.source != Source::Sentence) {
             return Ok(unknown);
         }
-        let Some(reference) = embedder.reference()? else {
-            let Some(scale) = embedder.logit_scale() else {
+        let Some(reference) = &embedder.profile().reference else {
+            let Some(scale) = embedder.profile().logit_scale else {
                 return Ok(unknown);
             };
-            let mut neutral = Neutral::of(reader, embedder)?.vectors;
+            let mut neutral = Neutral::open(reader, embedder)?.vectors;
             neutral.retain(|n| n.similarity(vector) < SAME);
             let scale = f64::from(scale);
             let way = Way::Share { scale, neutral };
@@ -94,35 +94,34 @@ impl Judge {
                 - slope * spread.mean
                 - CROWD * (scenes.max(1) as f64).ln(),
         };
-        let neutral = Neutral::of(reader, embedder)?;
+        let neutral = Neutral::open(reader, embedder)?;
         let seeable = wanted.iter().map(|part| {
             let nearest = nearest(&part.vector, &neutral.vectors);
-            let strangeness = neutral.usual.stands_out(nearest) - STRANGE;
+            let strangeness = neutral.usual.z_score(nearest) - STRANGE;
             logistic(strangeness / STRANGE_WITHIN)
         });
         let seeable = seeable.reduce(f64::min);
         Ok(Self { way, seeable })
     }
 
-    /// Of a hit: `similarity` is the cosine of question and picture, `picture` its vector.
-    pub(super) fn confidence(
-        &self,
-        similarity: f64,
-        picture: impl FnOnce() -> Result<Option<Embedding>, SearchError>,
-    ) -> Result<Option<f64>, SearchError> {
+    /// Whether it looks at pictures' vectors, and not at their cosines with the question alone.
+    pub(super) fn needs_pictures(&self) -> bool {
+        matches!(self.way, Way::Share { .. })
+    }
+
+    /// Of a hit: `similarity` is the cosine of question and picture, `picture` its vector where it is needed.
+    pub(super) fn confidence(&self, similarity: f64, picture: Option<&Embedding>) -> Option<f64> {
         let likely = match &self.way {
-            Way::Unknown => return Ok(None),
+            Way::Unknown => return None,
             Way::Linear { slope, intercept } => logistic(slope * similarity + intercept),
             Way::Share { scale, neutral } => {
-                let Some(picture) = picture()? else {
-                    return Ok(None);
-                };
-                let cosines = neutral.iter().map(|n| f64::from(n.similarity(&picture)));
+                let picture = picture?;
+                let cosines = neutral.iter().map(|n| f64::from(n.similarity(picture)));
                 let others: f64 = cosines.map(|c| (scale * (c - similarity)).exp()).sum();
                 1.0 / (1.0 + others)
             }
         };
-        Ok(Some(likely * self.seeable.unwrap_or(1.0)))
+        Some(likely * self.seeable.unwrap_or(1.0))
     }
 
     /// How likely the sentences are about something that can be seen.
@@ -150,7 +149,7 @@ struct Neutral {
 
 impl Neutral {
     /// Made when they are first needed, and kept in the library.
-    fn of(reader: &Reader, embedder: &dyn Embedder) -> Result<Self, SearchError> {
+    fn open(reader: &Reader, embedder: &dyn Embedder) -> Result<Self, SearchError> {
         let name = format!(
             "neutral-sentences-{}-{}",
             neutral_digest(),
@@ -165,7 +164,7 @@ impl Neutral {
             let before = nearest(n, &vectors[..i]);
             before.max(nearest(n, &vectors[i + 1..]))
         });
-        let usual = Spread::of_values(nearness);
+        let usual = Spread::from_values(nearness);
         let made = Self { vectors, usual };
         reader.keep(&name, &made.packed());
         Ok(made)

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::SearchError;
+use super::candidates::Search;
 use super::merge::Merged;
-use super::rank::Search;
 use crate::types::{Embedding, MomentId};
 
 /// How much the score counts beside novelty (the λ of maximal marginal relevance).
 const RELEVANCE: f64 = 0.7;
 /// Moments of different videos as similar as this show the same.
-const ALIKE: f32 = 0.98;
+const NEAR_DUPLICATE: f32 = 0.98;
 
 impl Search<'_> {
     /// Up to `limit` of the moments that differ from one another, with how many more are like each.
@@ -19,28 +19,30 @@ impl Search<'_> {
         moments: Vec<(Merged, Option<f64>)>,
         limit: usize,
     ) -> Result<Vec<(Merged, Option<f64>, usize)>, SearchError> {
+        let nearest = moments.iter().filter_map(|(m, _)| m.best.nearest);
+        let ids: Vec<_> = nearest.map(|(id, _)| id).collect();
+        let mut vectors = self.reader.vectors(&ids)?;
+        let wordy = moments.iter().filter(|(m, _)| m.best.nearest.is_none());
+        let wordy: Vec<MomentId> = wordy.map(|(m, _)| m.best.row.moment).collect();
+        let views = self.reader.vectors_of(&self.model, &wordy)?.into_iter();
+        let first =
+            |(moment, views): (MomentId, Vec<Embedding>)| Some((moment, views.into_iter().next()?));
+        let mut first_views: HashMap<MomentId, Embedding> = views.filter_map(first).collect();
         let (mut pool, mut confidences) = (Vec::new(), HashMap::new());
         for (moment, confidence) in moments {
-            confidences.insert(moment.best.row.moment, confidence);
+            let id = moment.best.row.moment;
+            confidences.insert(id, confidence);
             let vector = match moment.best.nearest {
-                Some((id, _)) => self.reader.vector(id)?,
-                None => None,
-            };
-            let first = |views: Vec<_>| views.into_iter().next();
-            let vector = match vector {
-                Some(vector) => Some(vector),
-                None => first(
-                    self.reader
-                        .vectors_of(&self.model, moment.best.row.moment)?,
-                ),
+                Some((vector, _)) => vectors.remove(&vector),
+                None => first_views.remove(&id),
             };
             pool.extend(vector.map(|v| (moment, v)));
         }
         let taken = diversify(pool, limit).into_iter();
         let confidence = |id: &MomentId| confidences.get(id).copied().flatten();
-        let with_confidence = taken.map(|(m, alike)| {
+        let with_confidence = taken.map(|(m, near_duplicates)| {
             let confidence = confidence(&m.best.row.moment);
-            (m, confidence, alike)
+            (m, confidence, near_duplicates)
         });
         Ok(with_confidence.collect())
     }
@@ -56,9 +58,9 @@ fn diversify(moments: Vec<(Merged, Embedding)>, limit: usize) -> Vec<(Merged, us
         let video = moment.best.row.video;
         let same = kept
             .iter_mut()
-            .find(|(m, v, _)| m.best.row.video != video && v.similarity(&vector) >= ALIKE);
+            .find(|(m, v, _)| m.best.row.video != video && v.similarity(&vector) >= NEAR_DUPLICATE);
         match same {
-            Some((.., alike)) => *alike += 1,
+            Some((.., count)) => *count += 1,
             None => kept.push((moment, vector, 0)),
         }
     }
@@ -81,12 +83,12 @@ fn diversify(moments: Vec<(Merged, Embedding)>, limit: usize) -> Vec<(Merged, us
                 next = (i, worth);
             }
         }
-        let (moment, vector, alike) = kept.remove(next.0);
+        let (moment, vector, near_duplicates) = kept.remove(next.0);
         nearest.remove(next.0);
         for ((_, other, _), nearest) in kept.iter().zip(&mut nearest) {
             *nearest = nearest.max(f64::from(other.similarity(&vector)));
         }
-        taken.push((moment, alike));
+        taken.push((moment, near_duplicates));
     }
     taken
 }
@@ -107,7 +109,7 @@ mod tests {
     }
 
     fn videos(taken: &[(Merged, usize)]) -> Vec<(i64, usize)> {
-        let ids = taken.iter().map(|(m, alike)| (m.best.row.video.0, *alike));
+        let ids = taken.iter().map(|(m, n)| (m.best.row.video.0, *n));
         ids.collect()
     }
 

@@ -6,8 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Answer;
-use crate::types::Hit;
+use super::{Answer, Hit};
 
 /// Interval edges are good to about half a second, and sampling adds to it.
 const SLACK_SECONDS: f64 = 1.0;
@@ -72,10 +71,11 @@ pub fn scores(ranks: &[Option<usize>]) -> Scores {
 /// What a query got where what it names is known to be there, or not to be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pair {
-    /// The greatest, with the similarity and standing out of the same hit.
+    /// The greatest, with the similarity and z-score of the same hit.
     pub confidence: f64,
     pub similarity: f64,
-    pub stands_out: f64,
+    #[serde(rename = "stands_out")]
+    pub z_score: f64,
     /// How likely the sentence is about something that can be seen.
     pub seeable: f64,
     /// Hits at the level.
@@ -84,16 +84,17 @@ pub struct Pair {
 
 impl Pair {
     /// `None` where there is no hit, or no confidence in it.
-    pub fn of(answer: &Answer, level: f64) -> Option<Self> {
+    pub fn new(answer: &Answer, minimum: f64) -> Option<Self> {
         let sure = |h: &Hit| h.confidence.unwrap_or(0.0);
-        let both = answer.hits.iter().zip(&answer.parts);
-        let (best, parts) = both.max_by(|(a, _), (b, _)| sure(a).total_cmp(&sure(b)))?;
+        let hits = answer.hits.iter();
+        let best = hits.max_by(|a, b| sure(a).total_cmp(&sure(b)))?;
+        let parts = &best.parts;
         Some(Self {
             confidence: best.confidence?,
             similarity: parts.similarity?,
-            stands_out: parts.stands_out?,
+            z_score: parts.z_score?,
             seeable: answer.seeable?,
-            hits: answer.hits.iter().filter(|h| sure(h) >= level).count(),
+            hits: answer.hits.iter().filter(|h| sure(h) >= minimum).count(),
         })
     }
 }
@@ -112,7 +113,8 @@ pub struct Honesty {
     pub kept: f64,
     /// Hits at the level for each absent query, and the share of these that get any.
     pub false_hits: f64,
-    pub fooled: f64,
+    #[serde(rename = "fooled")]
+    pub false_positive_rate: f64,
 }
 
 /// `None` without any query.
@@ -140,7 +142,7 @@ pub fn honesty(present: &[Pair], absent: &[Pair]) -> Option<Honesty> {
         auc_of_similarity: auc(&|p| p.similarity),
         kept: share(present, &any),
         false_hits: share(absent, &|p| p.hits as f64),
-        fooled: share(absent, &any),
+        false_positive_rate: share(absent, &any),
     })
 }
 
@@ -164,7 +166,7 @@ mod tests {
         let pair = |confidence: f64, similarity: f64, hits| Pair {
             confidence,
             similarity,
-            stands_out: 0.0,
+            z_score: 0.0,
             seeable: 1.0,
             hits,
         };
@@ -173,7 +175,10 @@ mod tests {
         let h = honesty(&present, &absent).unwrap();
         assert_eq!((h.auc, h.auc_of_similarity), (Some(0.75), Some(0.625)));
         assert_eq!(honesty(&[], &absent).unwrap().auc, None);
-        assert_eq!((h.kept, h.false_hits, h.fooled), (0.5, 0.5, 0.5));
+        assert_eq!(
+            (h.kept, h.false_hits, h.false_positive_rate),
+            (0.5, 0.5, 0.5)
+        );
         assert_eq!(honesty(&[], &[]), None);
     }
 

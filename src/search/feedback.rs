@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
-use super::concept::{Lesson, learn};
+use super::concept::{TrainingExamples, learn};
 use super::question::{Part, Question, Source};
-use super::{Options, Scope, Search, SearchError, query};
+use super::{Hit, Options, Search, SearchError, query};
 use crate::embed::{EmbedError, Embedder};
-use crate::index::Reader;
-use crate::types::{Embedding, Hit};
+use crate::store::{Filter, Reader};
+use crate::types::Embedding;
 
 /// Rocchio's weights of what was liked and disliked, beside 1 for the question.
 const LIKED: f32 = 0.75;
@@ -40,13 +40,13 @@ pub struct Next {
 
 impl Feedback {
     /// Begins with what is wanted in a question.
-    pub fn of(
+    pub fn new(
         reader: &Reader,
         embedder: &dyn Embedder,
         question: &Question,
     ) -> Result<Self, SearchError> {
-        let everywhere = Scope::everything(jiff::tz::TimeZone::UTC);
-        let search = Search::of(reader, embedder, &everywhere)?;
+        let everywhere = Filter::everything(jiff::tz::TimeZone::UTC);
+        let search = Search::open(reader, embedder, &everywhere, false)?;
         let sample = search.map_or(Ok(Vec::new()), |s| s.sample())?;
         let asked = question.vector(&sample);
         Ok(Self {
@@ -61,14 +61,14 @@ impl Feedback {
     /// What is looked for now.
     fn question(&self, reader: &Reader, embedder: &dyn Embedder) -> Result<Question, SearchError> {
         if !self.liked.is_empty() && !self.disliked.is_empty() {
-            let lesson = Lesson {
+            let examples = TrainingExamples {
                 sentence: Some(self.asked.clone()),
                 positives: self.liked.clone(),
                 negatives: self.disliked.clone(),
             };
-            let concept = learn(reader, embedder, "feedback", &lesson)?;
+            let concept = learn(reader, embedder, "feedback", &examples)?;
             if let Some(part) = Part::concept(&concept) {
-                return Ok(Question::of(vec![part]));
+                return Ok(Question::new(vec![part]));
             }
         }
         let mut vector = self.asked.as_slice().to_vec();
@@ -83,7 +83,7 @@ impl Feedback {
         let vector = Embedding::normalised(vector).unwrap_or_else(|| self.asked.clone());
         // Neither a sentence's vector any more nor a picture's.
         let source = Source::Picture;
-        Ok(Question::of(vec![Part {
+        Ok(Question::new(vec![Part {
             source,
             ..Part::sentence("feedback", vector)
         }]))
@@ -94,11 +94,11 @@ impl Feedback {
         &self,
         reader: &Reader,
         embedder: &dyn Embedder,
-        scope: &Scope,
+        filter: &Filter,
     ) -> Result<Option<Next>, SearchError> {
         let question = self.question(reader, embedder)?;
-        let looked_at = LOOKED_AHEAD + self.answered.len();
-        let answer = query(reader, embedder, &question, Options::all(looked_at), scope)?;
+        let looked_at = LOOKED_AHEAD.saturating_add(self.answered.len());
+        let answer = query(reader, embedder, &question, Options::top(looked_at), filter)?;
         let mut left = answer.hits;
         // Another frame of a stretch that was judged may be the best of it now.
         let judged = |hit: &Hit| {
@@ -131,7 +131,8 @@ impl Feedback {
         let Some((model, liked)) = reader.model(embedder.fingerprint())?.zip(liked) else {
             return Ok(());
         };
-        let views = reader.vectors_of(&model, hit.moment)?.into_iter();
+        let views = reader.vectors_of(&model, &[hit.moment])?.into_iter();
+        let views = views.flat_map(|(_, views)| views);
         let near = |v: &Embedding| v.similarity(&self.asked);
         let vector = views.max_by(|a, b| near(a).total_cmp(&near(b)));
         match liked {

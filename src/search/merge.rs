@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::index::MomentRow;
+use crate::store::MomentRow;
 use crate::types::{VectorId, VideoId};
 
 /// A neighbour scoring at least this share of the best of its stretch belongs to it (below zero: no more than so
@@ -103,7 +103,7 @@ pub(super) mod tests {
             time: at(start),
             start: at(start),
             end: at(start + 2),
-            view: None,
+            region: None,
         };
         Candidate {
             row,

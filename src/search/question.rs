@@ -49,18 +49,22 @@ pub struct Question {
     /// What the best match of words counts beside a vector: so many times the distance between the
     /// best and the middle candidate (docs/decisions/0012-words-beside-pictures.md).
     pub words_weight: f64,
+    /// A script of its sentences that the model was not taught to read.
+    pub unread_script: Option<&'static str>,
 }
 
 impl Question {
     /// [`Question::words_weight`] where nobody says otherwise.
     pub const WORDS_WEIGHT: f64 = 0.25;
 
-    pub fn of(wanted: Vec<Part>) -> Self {
+    /// All of these together, and no words.
+    pub fn new(wanted: Vec<Part>) -> Self {
         Self {
             wanted,
             unwanted: Vec::new(),
             words: None,
             words_weight: 0.0,
+            unread_script: None,
         }
     }
 
@@ -82,7 +86,7 @@ impl Question {
         }
         let mut sum = vec![0f32; first.vector.dim()];
         for part in &self.wanted {
-            let counts = part.weight / Spread::of(&part.vector, sample).deviation;
+            let counts = part.weight / Spread::new(&part.vector, sample).deviation;
             for (s, v) in sum.iter_mut().zip(part.vector.as_slice()) {
                 *s += counts as f32 * v;
             }
@@ -105,14 +109,14 @@ mod tests {
             weight,
             ..Part::sentence("s", v.clone())
         };
-        let alone = Question::of(vec![part(&a, 3.0)]);
+        let alone = Question::new(vec![part(&a, 3.0)]);
         assert_eq!(alone.vector(&sample), Some(a.clone()));
-        let both = Question::of(vec![part(&a, 1.0), part(&b, 1.0)]);
+        let both = Question::new(vec![part(&a, 1.0), part(&b, 1.0)]);
         let vector = both.vector(&sample).unwrap();
         assert!(vector.as_slice()[1] > 10.0 * vector.as_slice()[0]);
-        let rather_a = Question::of(vec![part(&a, 100.0), part(&b, 1.0)]);
+        let rather_a = Question::new(vec![part(&a, 100.0), part(&b, 1.0)]);
         let vector = rather_a.vector(&sample).unwrap();
         assert!(vector.as_slice()[0] > vector.as_slice()[1]);
-        assert_eq!(Question::of(Vec::new()).vector(&sample), None);
+        assert_eq!(Question::new(Vec::new()).vector(&sample), None);
     }
 }

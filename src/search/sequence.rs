@@ -2,27 +2,33 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-
-use super::{Options, Question, Scope, Search, SearchError, nothing_to_search, rounded, shown};
+use super::{Hit, Options, Question, Search, SearchError, nothing_to_search, rounded};
 use crate::embed::Embedder;
-use crate::index::Reader;
-use crate::types::Hit;
+use crate::store::{Filter, Reader, Searched};
+use crate::types::VideoId;
 
 /// Moments of each step among which sequences are looked for, at least and at most.
 const AMONG: std::ops::RangeInclusive<usize> = 100..=300;
 
 /// One thing and then another: a hit for each step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sequence {
     /// 1 is the best.
     pub rank: usize,
-    /// Mean standing out of its hits, in standard deviations.
+    /// Mean z-score of its hits.
     pub score: f64,
     /// How likely all its hits are real.
     pub confidence: Option<f64>,
     /// Ranked by their step.
     pub steps: Vec<Hit>,
+}
+
+/// The sequences that answer a request, best first.
+#[derive(Debug, Clone)]
+pub struct Sequences {
+    pub sequences: Vec<Sequence>,
+    /// What was searched, as of the same state of the library.
+    pub searched: Searched,
 }
 
 /// On which clock the steps of a sequence follow one another.
@@ -44,15 +50,18 @@ pub fn query_sequence(
     questions: &[Question],
     (within, line): (f64, Line),
     options: Options,
-    scope: &Scope,
-) -> Result<Vec<Sequence>, SearchError> {
+    filter: &Filter,
+) -> Result<Sequences, SearchError> {
     let _snapshot = reader.snapshot()?;
-    let Some(search) = Search::of(reader, embedder, scope)? else {
-        return nothing_to_search(reader, embedder).map(|_| Vec::new());
+    let Some(search) = Search::open(reader, embedder, filter, options.exact)? else {
+        return Ok(Sequences {
+            sequences: Vec::new(),
+            searched: nothing_to_search(reader, embedder, filter)?,
+        });
     };
     let steps = questions
         .iter()
-        .map(|question| search.steps(question, line, options.level, scope));
+        .map(|question| search.steps(question, line, options.minimum_confidence, filter));
     let steps = steps.collect::<Result<Vec<_>, _>>()?;
     let found = chains(steps, within, options.limit).into_iter();
     let sequence = |(n, chain): (usize, Vec<Step>)| {
@@ -66,7 +75,10 @@ pub fn query_sequence(
             steps: chain.into_iter().map(|s| s.hit).collect(),
         }
     };
-    Ok(found.enumerate().map(sequence).collect())
+    Ok(Sequences {
+        sequences: found.enumerate().map(sequence).collect(),
+        searched: search.selection.searched,
+    })
 }
 
 impl Search<'_> {
@@ -75,20 +87,23 @@ impl Search<'_> {
         &self,
         question: &Question,
         line: Line,
-        level: f64,
-        scope: &Scope,
+        minimum_confidence: f64,
+        filter: &Filter,
     ) -> Result<Vec<Step>, SearchError> {
-        let ranked = self.ranked(question, *AMONG.start(), None)?;
+        let mut ranked = self.ranked(question, *AMONG.start(), None)?;
+        ranked.moments.truncate(*AMONG.end());
         let Some(spread) = ranked.spread else {
             return Ok(Vec::new());
         };
+        let confidences = self.confidences(&ranked)?;
+        let ids = ranked.moments.iter().map(|m| m.best.row.video);
+        let videos = self.reader.videos_by_id(&ids.collect::<Vec<VideoId>>())?;
         let mut steps = Vec::new();
-        for moment in ranked.moments.iter().take(*AMONG.end()) {
-            let confidence = self.confidence(&ranked.judges, moment)?;
-            if confidence.is_some_and(|c| c < level) {
+        for (moment, confidence) in ranked.moments.iter().zip(confidences) {
+            if confidence.is_some_and(|c| c < minimum_confidence) {
                 continue;
             }
-            let Some(video) = self.reader.video(moment.best.row.video)? else {
+            let Some(video) = videos.get(&moment.best.row.video) else {
                 continue;
             };
             let time = moment.best.row.time.seconds();
@@ -101,15 +116,18 @@ impl Search<'_> {
                 }
                 _ => of_video(),
             };
-            let mut hit = shown(moment, &video, self.embedder, scope);
-            (hit.rank, hit.confidence) = (steps.len() + 1, confidence.map(|c| rounded(c, 3)));
+            let hit = Hit {
+                rank: steps.len() + 1,
+                confidence: confidence.map(|c| rounded(c, 3)),
+                ..Hit::new(moment, video, self.embedder.name(), filter)
+            };
             let (before, after) = (time - hit.start, hit.end - time);
             steps.extend(place.map(|(line, time)| Step {
                 line,
                 time,
                 start: time - before,
                 end: time + after,
-                worth: spread.stands_out(moment.best.score),
+                worth: spread.z_score(moment.best.score),
                 hit,
             }));
         }

@@ -13,11 +13,11 @@ pub struct Spread {
 }
 
 impl Spread {
-    pub fn of(vector: &Embedding, sample: &[Embedding]) -> Self {
-        Self::of_values(sample.iter().map(|s| f64::from(vector.similarity(s))))
+    pub fn new(vector: &Embedding, sample: &[Embedding]) -> Self {
+        Self::from_values(sample.iter().map(|s| f64::from(vector.similarity(s))))
     }
 
-    pub(super) fn of_values(values: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn from_values(values: impl Iterator<Item = f64>) -> Self {
         let add = |(n, s, q): (f64, f64, f64), v: f64| (n + 1.0, s + v, q + v * v);
         let (count, sum, squares) = values.fold((0.0, 0.0, 0.0), add);
         let count = count.max(1.0);
@@ -30,7 +30,7 @@ impl Spread {
     }
 
     /// Standard deviations above the mean.
-    pub fn stands_out(&self, similarity: f64) -> f64 {
+    pub fn z_score(&self, similarity: f64) -> f64 {
         (similarity - self.mean) / self.deviation
     }
 }
@@ -46,16 +46,16 @@ mod tests {
     #[test]
     fn deviations_are_counted_from_the_mean() {
         let sample = [unit(1.0, 0.0), unit(0.0, 1.0)];
-        let spread = Spread::of(&unit(1.0, 0.0), &sample);
+        let spread = Spread::new(&unit(1.0, 0.0), &sample);
         assert!((spread.mean - 0.5).abs() < 1e-6 && (spread.deviation - 0.5).abs() < 1e-6);
-        assert!((spread.stands_out(1.0) - 1.0).abs() < 1e-6);
+        assert!((spread.z_score(1.0) - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn a_sample_of_one_or_none_divides_by_no_zero() {
         for sample in [&[][..], &[unit(1.0, 0.0)]] {
-            let spread = Spread::of(&unit(1.0, 0.0), sample);
-            assert!(spread.stands_out(0.3).is_finite());
+            let spread = Spread::new(&unit(1.0, 0.0), sample);
+            assert!(spread.z_score(0.3).is_finite());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::clips::{ffmpeg, h264};
-use crate::commands::{Vsearch, indexed};
+use crate::commands::{Vsearch, hits_in, indexed};
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap()
@@ -192,10 +192,7 @@ fn one_thing_then_another() {
             "--confidence",
             "0.5",
         ];
-        let (_, out, _) = v.run(&[&args, more].concat());
-        out.lines()
-            .map(|l| serde_json::from_str(l).unwrap())
-            .collect()
+        hits_in(&v.run(&[&args, more].concat()).1)
     };
     let found = ask("@card", "@grey", &["--within", "20s"]);
     assert_eq!(found.len(), 1, "{found:?}");

@@ -60,10 +60,24 @@ impl Vsearch {
     pub fn json(&self, args: &[&str]) -> Vec<Value> {
         let (code, out, err) = self.run(args);
         assert_eq!(code, 0, "{args:?}: {err}");
-        out.lines()
-            .map(|l| serde_json::from_str(l).unwrap())
-            .collect()
+        match args.first() {
+            Some(&"query") => hits_in(&out),
+            _ => json_lines(&out),
+        }
     }
+}
+
+pub fn json_lines(out: &str) -> Vec<Value> {
+    let lines = out.lines().map(|l| serde_json::from_str(l).unwrap());
+    lines.collect()
+}
+
+/// The hits `query --json` printed: all lines but the last, which says what was searched.
+pub fn hits_in(out: &str) -> Vec<Value> {
+    let mut lines = json_lines(out);
+    let last = lines.pop().unwrap();
+    assert!(last["summary"]["videos"].is_u64(), "{last}");
+    lines
 }
 
 /// Waits for what another process is about to do.

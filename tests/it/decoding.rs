@@ -6,8 +6,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use vsearch::media::{Choice, Ending, MediaError, ReadReport, Sampling, Source, Span, sample};
+use vsearch::media::{
+    Choice, Decoding, Ending, Limits, MediaError, ReadReport, Sampling, Source, Span, Worker,
+    sample,
+};
 use vsearch::types::Pixels;
 
 use crate::clips::{assert_times_told, clip, ffmpeg, h264, samples, samples_of};
@@ -143,6 +147,23 @@ fn a_truncated_file_is_read_as_far_as_it_goes_and_says_so() {
     assert!(reason.contains("of the 20.0 s it promises"), "{reason}");
 }
 
+/// A timecode track says at the start that it lasts to the end.
+#[test]
+fn a_truncated_file_with_a_timecode_says_so_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole.mp4");
+    let noise = "-f lavfi -i testsrc2=s=160x120:r=25:d=20 -c:v libx264 -preset ultrafast -g 25 \
+         -timecode 00:00:00:00 -movflags +faststart";
+    ffmpeg(&format!("{noise} {{}}"), &whole);
+    let bytes = fs::read(&whole).unwrap();
+    let cut = dir.path().join("cut.mp4");
+    fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let (_, report) = samples(&cut, Sampling::DEFAULT).unwrap();
+    assert!(matches!(report.ending, Ending::Early(_)), "{report:?}");
+    assert!(report.coverage.seconds_read() < 15.0, "{report:?}");
+    assert!(report.coverage.unseen() > 5.0, "{report:?}");
+}
+
 #[test]
 fn damage_in_the_middle_is_counted_and_passed() {
     let dir = tempfile::tempdir().unwrap();
@@ -156,7 +177,7 @@ fn damage_in_the_middle_is_counted_and_passed() {
     }
     fs::write(&path, &bytes).unwrap();
     let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
-    assert!(report.decode_errors() > 0);
+    assert!(report.coverage.decode_errors() > 0);
     assert!(
         frames.last().unwrap().0 > 17.0,
         "ended at {}",
@@ -221,7 +242,10 @@ fn a_second_half_that_cannot_be_decoded_is_said() {
     let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
     assert!(frames.last().unwrap().0 < 15.0);
     assert!(matches!(report.ending, Ending::Early(_)), "{report:?}");
-    assert!(report.largest_gap > 5.0, "{report:?}");
+    assert!(
+        report.coverage.largest_gap.unwrap_or(0.0) > 5.0,
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -259,7 +283,7 @@ fn a_large_frame_is_made_smaller_for_sampling_only() {
     );
     let (sampled, whole) = (
         first(&path),
-        vsearch::media::frame_at(&path, None, 0.0).unwrap(),
+        vsearch::media::frame_at(&path, Choice::default(), 0.0).unwrap(),
     );
     assert_eq!((sampled.width(), sampled.height()), (1920, 1080));
     assert_eq!((whole.width(), whole.height()), (3840, 2160));
@@ -359,13 +383,19 @@ fn stretches_of_a_file_give_what_the_whole_gives() {
             let what = format!("{}, {sampling}", path.display());
             assert_times_told(&whole, &what);
             assert_times_told(&parts, &what);
-            assert_eq!(together.frames as usize, parts.len());
+            assert_eq!(together.coverage.frames as usize, parts.len());
             assert_eq!(
-                (together.gaps.len(), together.decode_errors()),
+                (
+                    together.coverage.gaps.len(),
+                    together.coverage.decode_errors()
+                ),
                 (0, 0),
                 "{what}"
             );
-            assert!((together.read_to - all.read_to).abs() < 1e-6, "{what}");
+            assert!(
+                (together.coverage.seconds_read() - all.coverage.seconds_read()).abs() < 1e-6,
+                "{what}"
+            );
             let times =
                 |frames: &[(f64, Pixels)]| frames.iter().map(|(t, _)| *t).collect::<Vec<_>>();
             // Where a stretch begins a frame is looked at that the whole may have passed over.
@@ -400,5 +430,30 @@ fn one_frame_in_many_seconds_is_found_without_decoding_the_rest() {
         "{} frames were decoded",
         report.decoded
     );
-    assert_eq!((report.ending, report.gaps.len()), (Ending::Complete, 0));
+    assert_eq!(
+        (report.ending, report.coverage.gaps.len()),
+        (Ending::Complete, 0)
+    );
+}
+
+/// A child dies with the thread that started it, where it asks for that (Linux): one that ends must not
+/// take the decoder with it.
+#[test]
+fn a_decoder_outlives_the_thread_that_first_used_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = h264(dir.path(), "a.mp4", 4, 25);
+    let program = assert_cmd::cargo::cargo_bin!("vsearch").to_owned();
+    let decoding = Decoding::Child(program);
+    let mut worker = Worker::new(decoding, Limits::default(), None, Arc::default());
+    let here = path.clone();
+    let mut worker = std::thread::spawn(move || {
+        worker.probe(&here).unwrap();
+        worker
+    })
+    .join()
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let go_on = |_| ControlFlow::Continue(());
+    let read = worker.sample(&path, Sampling::DEFAULT, Span::WHOLE, 1, go_on);
+    assert_eq!(read.unwrap().1.ending, Ending::Complete);
 }

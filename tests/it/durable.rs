@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::clips::{ffmpeg, h264};
-use crate::commands::{Vsearch, wait_until};
+use crate::commands::{Vsearch, hits_in, wait_until};
 
 /// Times the process is killed.
 const KILLS: u64 = 100;
@@ -153,7 +153,7 @@ fn a_moved_or_touched_file_is_not_read_again() {
     let names: Vec<String> = by_name(&status).into_keys().collect();
     assert_eq!(names, ["b.mp4", "gate.mp4"]);
 
-    // A copy is a video of its own; a changed file is read anew.
+    // A copy is a video of its own; a changed file is read again.
     std::fs::copy(v.footage().join("b.mp4"), v.footage().join("c.mp4")).unwrap();
     h264(&v.footage(), "b.mp4", 6, 25);
     let (_, _, said) = v.run(&["index", "footage"]);
@@ -262,10 +262,7 @@ fn cameras_and_times_of_day_narrow_a_query() {
             "Europe/Berlin",
         ];
         args.extend(scope);
-        let (_, out, _) = v.run(&args);
-        out.lines()
-            .map(|l| serde_json::from_str(l).unwrap())
-            .collect::<Vec<Value>>()
+        hits_in(&v.run(&args).1)
     };
     let hits = ask(&["--camera", "gate"]);
     assert!(!hits.is_empty() && hits.iter().all(|h| h["camera"] == "gate"));

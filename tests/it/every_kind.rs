@@ -140,8 +140,8 @@ fn looked_at(path: &Path, name: &str) -> Row {
                     row.status = format!("{sampling}: {:.0} ms off", row.worst_ms);
                     return row;
                 }
-                if report.decode_errors() > 0 {
-                    row.status = format!("{} decode errors", report.decode_errors());
+                if report.coverage.decode_errors() > 0 {
+                    row.status = format!("{} decode errors", report.coverage.decode_errors());
                 }
                 let Some((t, p)) = got.get(got.len() / 2) else {
                     continue;

@@ -1,4 +1,4 @@
-//! What becomes of a library whose files are damaged: found, answered around, made anew from the truth;
+//! What becomes of a library whose files are damaged: found, answered around, rebuilt from the truth;
 //! where the truth itself is damaged, said so.
 //!
 //!     cargo test faults -- --nocapture      prints the table
@@ -7,8 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use vsearch::index::{
-    FileStamp, GraphProgress, NewMoment, Reader, VideoRecord, Writer, check, grow_graph, mend,
+use jiff::tz::TimeZone;
+use vsearch::store::{
+    FileStamp, Filter, GraphProgress, Library, ModelWriter, NewModel, NewMoment, Reading,
+    VideoRecord,
 };
 use vsearch::types::{Embedding, TimeBase, Timestamp};
 
@@ -16,18 +18,33 @@ const DIM: usize = 16;
 const MODEL: &str = "f00d";
 const COUNT: usize = 600;
 
+fn open(dir: &Path) -> ModelWriter {
+    let model = NewModel {
+        name: "m",
+        fingerprint: MODEL,
+        dim: DIM,
+    };
+    Library::at(dir).model_writer(model).unwrap()
+}
+
 /// A direction of its own for each `i`.
 fn vector(i: usize) -> Embedding {
     let hash = |d: usize| blake3::hash(format!("{i} {d}").as_bytes()).as_bytes()[0];
     Embedding::normalised((0..DIM).map(|d| f32::from(hash(d)) - 127.5).collect()).unwrap()
 }
 
-fn add(writer: &mut Writer, path: &str, range: std::ops::Range<usize>) {
+fn add(writer: &mut ModelWriter, path: &str, range: std::ops::Range<usize>) {
     let stamp = FileStamp {
         size: 1,
         modified_ns: 1,
     };
-    let video = writer.begin_video(Path::new(path), stamp, "s").unwrap();
+    let reading = Reading {
+        policy: "s".into(),
+        views: "center".into(),
+    };
+    let video = writer
+        .begin_video(Path::new(path), stamp, &reading)
+        .unwrap();
     let at = |i: usize| Timestamp::new(i as i64, TimeBase::new(1, 1).unwrap());
     let moment = |i: usize| NewMoment {
         video,
@@ -45,7 +62,7 @@ fn add(writer: &mut Writer, path: &str, range: std::ops::Range<usize>) {
 }
 
 fn library(dir: &Path) {
-    let mut writer = Writer::open(dir, "m", MODEL, DIM).unwrap();
+    let mut writer = open(dir);
     add(&mut writer, "/a", 0..COUNT);
     writer.catch_up().unwrap();
     drop(writer);
@@ -53,7 +70,9 @@ fn library(dir: &Path) {
         report: &|_, _| {},
         stop: &AtomicBool::new(false),
     };
-    grow_graph(dir, (MODEL, DIM), 100, &progress).unwrap();
+    Library::at(dir)
+        .grow_graph((MODEL, DIM), 100, &progress)
+        .unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -70,16 +89,18 @@ fn copy(from: &Path, to: &Path) {
 
 /// Whether each of some moments is found as the nearest to itself; or what went wrong.
 fn answers(dir: &Path) -> Result<bool, String> {
-    let reader = Reader::open(dir).map_err(|e| e.to_string())?;
+    let reader = Library::at(dir).reader().map_err(|e| e.to_string())?;
     let model = reader.model(MODEL).map_err(|e| e.to_string())?;
     let model = model.ok_or("no such model")?;
+    let all = Filter::everything(TimeZone::UTC);
+    let all = reader.select(&all).map_err(|e| e.to_string())?;
     for i in [3, 77, 300, COUNT - 1] {
         let found = reader
-            .neighbours(&model, &vector(i), 5, None)
+            .neighbours(&model, &vector(i), 5, &all, false)
             .map_err(|e| e.to_string())?;
-        let nearest = found.neighbours.first().map(|n| reader.moment_of(n.id));
-        let row = nearest.transpose().map_err(|e| e.to_string())?.flatten();
-        if row.is_none_or(|row| row.time.ticks != i as i64) {
+        let ids: Vec<_> = found.neighbours.first().map(|n| n.id).into_iter().collect();
+        let rows = reader.moments_of(&ids).map_err(|e| e.to_string())?;
+        if ids.is_empty() || rows[&ids[0]].time.ticks != i as i64 {
             return Ok(false);
         }
     }
@@ -92,13 +113,13 @@ enum Expected {
     /// Every answer right, nothing to find.
     Sound,
     /// Every answer right; found by `check`, or made again by the next `index`; then all is well.
-    Mended,
+    Repaired,
     /// An error that says so.
     Refused(&'static str),
-    /// Found by `check` and not mendable.
+    /// Found by `check` and not repairable.
     Told(&'static str),
 }
-use Expected::{Mended, Refused, Sound, Told};
+use Expected::{Refused, Repaired, Sound, Told};
 
 fn flip(path: PathBuf, at: impl Fn(usize) -> usize) {
     let mut bytes = fs::read(&path).unwrap();
@@ -125,7 +146,11 @@ fn damaged_files_are_found_and_made_anew_or_named() {
     let whole = scratch.path().join("whole");
     library(&whole);
     let older = scratch.path().join("older");
-    Reader::open(&whole).unwrap().backup(&older).unwrap();
+    Library::at(&whole)
+        .reader()
+        .unwrap()
+        .backup(&older)
+        .unwrap();
     let derived = |dir: &Path, file: &str| dir.join("vectors").join(MODEL).join(file);
     let catalog = |dir: &Path| dir.join("catalog.sqlite");
     type Harm<'a> = Box<dyn Fn(&Path) + 'a>;
@@ -134,62 +159,62 @@ fn damaged_files_are_found_and_made_anew_or_named() {
         (
             "vectors: cut in half",
             Box::new(|d| cut(derived(d, "vectors.0"), |n| n / 2)),
-            Mended,
+            Repaired,
         ),
         (
             "vectors: last byte gone",
             Box::new(|d| cut(derived(d, "vectors.0"), |n| n - 1)),
-            Mended,
+            Repaired,
         ),
         (
             "vectors: empty",
             Box::new(|d| cut(derived(d, "vectors.0"), |_| 0)),
-            Mended,
+            Repaired,
         ),
         (
             "vectors: a bit flipped",
             Box::new(|d| flip(derived(d, "vectors.0"), |_| 77 * 32 + 1)),
-            Mended,
+            Repaired,
         ),
         (
             "vectors: overwritten with zeros",
             Box::new(|d| fs::write(derived(d, "vectors.0"), vec![0; COUNT * 32]).unwrap()),
-            Mended,
+            Repaired,
         ),
         (
             "vectors: gone",
             Box::new(|d| fs::remove_file(derived(d, "vectors.0")).unwrap()),
-            Mended,
+            Repaired,
         ),
         (
             "rows: cut in half",
             Box::new(|d| cut(derived(d, "rows.0"), |n| n / 2)),
-            Mended,
+            Repaired,
         ),
         (
             "rows: a bit flipped",
             Box::new(|d| flip(derived(d, "rows.0"), |_| 300 * 32)),
-            Mended,
+            Repaired,
         ),
         (
             "rows: gone",
             Box::new(|d| fs::remove_file(derived(d, "rows.0")).unwrap()),
-            Mended,
+            Repaired,
         ),
         (
             "state: cut in half",
             Box::new(|d| cut(derived(d, "state.json"), |n| n / 2)),
-            Mended,
+            Repaired,
         ),
         (
             "state: gone",
             Box::new(|d| fs::remove_file(derived(d, "state.json")).unwrap()),
-            Mended,
+            Repaired,
         ),
         (
             "state: nonsense",
             Box::new(|d| fs::write(derived(d, "state.json"), "[1, 2]").unwrap()),
-            Mended,
+            Repaired,
         ),
         (
             "state: claims more rows than there are",
@@ -200,7 +225,7 @@ fn damaged_files_are_found_and_made_anew_or_named() {
                     .replace("\"rows\":600", "\"rows\":4000");
                 fs::write(path, text).unwrap();
             }),
-            Mended,
+            Repaired,
         ),
         (
             "state: of another layout",
@@ -211,7 +236,7 @@ fn damaged_files_are_found_and_made_anew_or_named() {
                     .replace("\"version\":1", "\"version\":9");
                 fs::write(path, text).unwrap();
             }),
-            Mended,
+            Repaired,
         ),
         (
             "an append that did not finish",
@@ -229,27 +254,27 @@ fn damaged_files_are_found_and_made_anew_or_named() {
         (
             "graph: cut in half",
             Box::new(|d| cut(derived(d, "graph.0"), |n| n / 2)),
-            Mended,
+            Repaired,
         ),
         (
             "graph: empty",
             Box::new(|d| cut(derived(d, "graph.0"), |_| 0)),
-            Mended,
+            Repaired,
         ),
         (
             "graph: its header flipped",
             Box::new(|d| flip(derived(d, "graph.0"), |_| 9)),
-            Mended,
+            Repaired,
         ),
         (
             "graph: links flipped",
             Box::new(|d| flip(derived(d, "graph.0"), |n| n / 2 + 3)),
-            Mended,
+            Repaired,
         ),
         (
             "graph: of another file",
             Box::new(|d| flip(derived(d, "graph.0"), |_| 24)),
-            Mended,
+            Repaired,
         ),
         (
             "graph: gone",
@@ -269,7 +294,7 @@ fn damaged_files_are_found_and_made_anew_or_named() {
                     "UPDATE vectors SET vector = CAST(x'00' || substr(vector, 2) AS BLOB) WHERE id BETWEEN 10 AND 12",
                 );
             }),
-            Mended,
+            Repaired,
         ),
         (
             "catalogue: a vector cut, its copy too",
@@ -328,7 +353,7 @@ fn damaged_files_are_found_and_made_anew_or_named() {
         (
             "catalogue: an earlier copy put back",
             Box::new(|d| {
-                let mut writer = Writer::open(d, "m", MODEL, DIM).unwrap();
+                let mut writer = open(d);
                 add(&mut writer, "/b", 2000..2100);
                 writer.catch_up().unwrap();
                 drop(writer);
@@ -348,20 +373,22 @@ fn damaged_files_are_found_and_made_anew_or_named() {
         copy(&whole, &dir);
         harm(&dir);
         let answer = answers(&dir);
-        let found = check(&dir).map(|f| f.into_iter().map(|f| f.what).collect::<Vec<_>>());
+        let found = Library::at(&dir)
+            .check()
+            .map(|f| f.into_iter().map(|f| f.what).collect::<Vec<_>>());
         let said = match expected {
             Sound => {
                 assert_eq!(answer, Ok(true), "{fault}");
                 assert_eq!(found.as_deref().unwrap(), [] as [&str; 0], "{fault}");
                 "answered, sound".to_owned()
             }
-            Mended => {
-                // In the catalogue's own vectors a few are wrong until they are mended.
+            Repaired => {
+                // In the catalogue's own vectors a few are wrong until they are repaired.
                 assert_eq!(answer, Ok(true), "{fault}");
                 let said = found.unwrap();
-                mend(&dir).unwrap();
-                assert_eq!(check(&dir).unwrap(), [], "{fault}");
-                let reader = Reader::open(&dir).unwrap();
+                Library::at(&dir).repair().unwrap();
+                assert_eq!(Library::at(&dir).check().unwrap(), [], "{fault}");
+                let reader = Library::at(&dir).reader().unwrap();
                 let model = reader.model(MODEL).unwrap().unwrap();
                 assert_eq!(reader.vector_count(&model).unwrap(), COUNT, "{fault}");
                 let said: Vec<String> = said
@@ -369,8 +396,8 @@ fn damaged_files_are_found_and_made_anew_or_named() {
                     .map(|s| s.replace(&*dir.to_string_lossy(), "LIBRARY"))
                     .collect();
                 format!(
-                    "answered; {}; mended",
-                    said.first().map_or("made anew when next used", |s| s)
+                    "answered; {}; repaired",
+                    said.first().map_or("rebuilt when next used", |s| s)
                 )
             }
             Refused(text) => {
@@ -397,7 +424,7 @@ fn damaged_files_are_found_and_made_anew_or_named() {
         };
         println!("{fault:42}  {said}");
         // Whatever the damage, asking and checking again end in an answer or an error.
-        let _ = (answers(&dir), check(&dir));
+        let _ = (answers(&dir), Library::at(&dir).check());
     }
     assert!(cases.len() > 30);
 }

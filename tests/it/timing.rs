@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use vsearch::media::{Sampling, frame_at};
+use vsearch::media::{Choice, Sampling, frame_at};
 
 use crate::clips::{assert_times_told, clip, ffmpeg, h264, number, samples};
 
@@ -13,13 +13,13 @@ fn assert_exact(path: &Path, what: &str) {
     let (frames, report) = samples(path, Sampling::DEFAULT).unwrap();
     assert_times_told(&frames, what);
     assert!(
-        report.largest_gap <= 2.001,
+        report.coverage.largest_gap.unwrap_or(0.0) <= 2.001,
         "{what}: {}",
-        report.largest_gap
+        report.coverage.largest_gap.unwrap_or(0.0)
     );
-    assert_eq!(report.decode_errors(), 0, "{what}");
+    assert_eq!(report.coverage.decode_errors(), 0, "{what}");
     for (seconds, pixels) in frames.iter().step_by(2) {
-        let again = frame_at(path, None, *seconds).unwrap();
+        let again = frame_at(path, Choice::default(), *seconds).unwrap();
         assert_eq!(
             number(&again),
             number(pixels),
@@ -67,7 +67,11 @@ fn in_a_program_stream_to_a_frame() {
     let dir = tempfile::tempdir().unwrap();
     let path = clip(dir.path(), "a.mpg", 5, "-c:v mpeg2video -q:v 2 -g 60");
     let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
-    assert!(report.largest_gap <= 2.001, "{}", report.largest_gap);
+    assert!(
+        report.coverage.largest_gap.unwrap_or(0.0) <= 2.001,
+        "{}",
+        report.coverage.largest_gap.unwrap_or(0.0)
+    );
     for (seconds, pixels) in &frames {
         let expected = (seconds * 25.0).round() as i64 % 50;
         let off = (i64::from(number(pixels)) - expected).rem_euclid(50);
@@ -107,7 +111,7 @@ fn of_raw_h264_counted_from_its_frame_rate() {
     let path = clip(dir.path(), "raw.h264", 5, &format!("{X264} -bf 0 -f h264"));
     let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
     assert_times_told(&frames, "raw.h264");
-    assert!(report.largest_gap <= 2.001);
+    assert!(report.coverage.largest_gap.unwrap_or(0.0) <= 2.001);
 }
 
 #[test]
@@ -151,9 +155,9 @@ fn keyframes_only_takes_keyframes_only() {
     assert_eq!(times, [0.0, 5.0]);
     assert_eq!(report.decoded, 2);
     assert!(
-        (report.largest_gap - 5.0).abs() < 0.05,
+        (report.coverage.largest_gap.unwrap_or(0.0) - 5.0).abs() < 0.05,
         "{}",
-        report.largest_gap
+        report.coverage.largest_gap.unwrap_or(0.0)
     );
 }
 
@@ -176,8 +180,13 @@ fn a_stream_of_keyframes_is_thinned() {
 fn a_time_past_the_end_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = h264(dir.path(), "short.mp4", 2, 25);
-    assert_eq!(number(&frame_at(&path, None, 1.97).unwrap()), 49);
-    let e = frame_at(&path, None, 9.0).unwrap_err().to_string();
+    assert_eq!(
+        number(&frame_at(&path, Choice::default(), 1.97).unwrap()),
+        49
+    );
+    let e = frame_at(&path, Choice::default(), 9.0)
+        .unwrap_err()
+        .to_string();
     assert!(e.contains("ends at 2.000 s"), "{e}");
 }
 
@@ -192,9 +201,9 @@ fn open_gops_are_sampled_like_closed_ones() {
             assert_times_told(&frames, name);
             assert!(frames.len() >= 9, "{name}: {} frames", frames.len());
             assert!(
-                report.largest_gap <= 2.001,
+                report.coverage.largest_gap.unwrap_or(0.0) <= 2.001,
                 "{name}: {}",
-                report.largest_gap
+                report.coverage.largest_gap.unwrap_or(0.0)
             );
         }
     }
@@ -207,7 +216,11 @@ fn a_stream_refreshed_without_keyframes_is_sampled() {
     let path = clip(dir.path(), "refresh.mkv", 10, codec);
     let (frames, report) = samples(&path, Sampling::DEFAULT).unwrap();
     assert!(frames.len() >= 4, "{} frames", frames.len());
-    assert!(report.largest_gap <= 3.1, "{}", report.largest_gap);
+    assert!(
+        report.coverage.largest_gap.unwrap_or(0.0) <= 3.1,
+        "{}",
+        report.coverage.largest_gap.unwrap_or(0.0)
+    );
 }
 
 #[test]
@@ -219,8 +232,12 @@ fn a_clock_that_starts_again_loses_nothing() {
     std::fs::write(&twice, [bytes.clone(), bytes].concat()).unwrap();
     let (frames, report) = samples(&twice, Sampling::Every { seconds: 1.0 }).unwrap();
     assert!(frames.len() >= 12, "{} frames", frames.len());
-    assert!(report.read_to > 11.5, "{}", report.read_to);
-    assert!(report.decode_errors() > 0, "the jump is counted");
+    assert!(
+        report.coverage.seconds_read() > 11.5,
+        "{}",
+        report.coverage.seconds_read()
+    );
+    assert!(report.coverage.decode_errors() > 0, "the jump is counted");
 }
 
 #[test]
@@ -229,5 +246,8 @@ fn keyframes_only_stand_for_the_whole_file() {
     let path = h264(dir.path(), "one-key.mp4", 9, 1000);
     let (frames, report) = samples(&path, Sampling::Keyframes).unwrap();
     assert_eq!(frames.len(), 1);
-    assert!((report.read_to - 9.0).abs() < 0.1 && (report.largest_gap - 9.0).abs() < 0.1);
+    assert!(
+        (report.coverage.seconds_read() - 9.0).abs() < 0.1
+            && (report.coverage.largest_gap.unwrap_or(0.0) - 9.0).abs() < 0.1
+    );
 }

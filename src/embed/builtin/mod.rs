@@ -20,11 +20,11 @@ use self::efficientnet::EfficientNetLite0;
 use self::sentence::SentenceEncoder;
 use self::weights::Weights;
 use super::preprocess::bicubic;
-use super::{Device, EmbedError, Embedder, ModelCard, Reference, load_both};
+use super::{Device, EmbedError, Embedder, Profile, Reference, Schedule, load_both};
 use crate::types::{Embedding, Pixels};
 
 pub const NAME: &str = "builtin";
-const DIM: usize = 384;
+pub const DIM: usize = 384;
 /// Classes a picture's vector is made of (ConSE's T).
 const TOP_CLASSES: usize = 10;
 /// Fitted by `script/bench-confidence`, where pictures are taken to be of single classes.
@@ -38,25 +38,20 @@ const FINGERPRINT: &str = "8ffbcf17161d15f6a26832a9ddc7b0d0";
 #[cfg(test)]
 const PREPROCESSING: &[u8] = b"squash 224, top 10";
 
-pub(super) fn card() -> ModelCard {
-    ModelCard {
-        name: NAME,
-        dim: DIM,
-        bytes: (WEIGHTS.len() + TOKENIZER.len()) as u64,
-        languages: "English",
-        licence: "Apache-2.0",
-        description: "EfficientNet-Lite0 + MiniLM joined by ConSE; inside the program; not CLIP",
-        repository: None,
-        here: true,
-    }
-}
+/// Bytes of its weights and tokenizer.
+pub const BYTES: usize = WEIGHTS.len() + TOKENIZER.len();
 
 /// The built-in model. Its two sides are unpacked when first used.
-#[derive(Default)]
 pub struct Builtin {
+    profile: Profile,
     image: OnceCell<ImageSide>,
     text: OnceCell<SentenceEncoder>,
-    reference: OnceCell<Reference>,
+}
+
+impl Default for Builtin {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 struct ImageSide {
@@ -67,7 +62,20 @@ struct ImageSide {
 
 impl Builtin {
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            profile: Profile {
+                name: NAME.into(),
+                fingerprint: FINGERPRINT.into(),
+                dim: DIM,
+                device: Device::cpu().to_string(),
+                scripts: &[Script::Latin],
+                logit_scale: None,
+                crops: false,
+                reference: Some(Reference::new(SLOPE, INTERCEPT, classes)),
+            },
+            image: OnceCell::new(),
+            text: OnceCell::new(),
+        }
     }
 
     fn image_side(&self) -> Result<&ImageSide, EmbedError> {
@@ -87,54 +95,22 @@ impl Builtin {
 }
 
 impl Embedder for Builtin {
-    fn name(&self) -> &str {
-        NAME
+    fn profile(&self) -> &Profile {
+        &self.profile
     }
 
-    fn fingerprint(&self) -> &str {
-        FINGERPRINT
-    }
-
-    fn dim(&self) -> usize {
-        DIM
-    }
-
-    fn reads(&self) -> &[Script] {
-        &[Script::Latin]
-    }
-
-    fn logit_scale(&self) -> Option<f32> {
-        None
-    }
-
-    fn reference(&self) -> Result<Option<&Reference>, EmbedError> {
-        let load = || {
-            let classes = Weights::parse(WEIGHTS)?.tensor("classes")?;
-            let vectors = classes.to_vec2()?.into_iter().map(super::normalised);
-            Ok(Reference {
-                vectors: vectors.collect::<Result<_, EmbedError>>()?,
-                slope: SLOPE,
-                intercept: INTERCEPT,
-            })
-        };
-        self.reference.get_or_try_init(load).map(Some)
-    }
-
-    fn crops(&self) -> bool {
-        false
+    /// One single-threaded worker a core. Four pictures at once are no quicker than one, and take four
+    /// times the memory.
+    fn schedule(&self, cores: usize) -> Schedule {
+        Schedule {
+            batch_size: 1,
+            workers: cores,
+            threads: 1,
+        }
     }
 
     fn load(&self) -> Result<(), EmbedError> {
         load_both(|| self.image_side(), || self.text_side())
-    }
-
-    fn device(&self) -> String {
-        Device::cpu().to_string()
-    }
-
-    /// Four at once are no quicker, and take four times the memory.
-    fn batch_size(&self) -> usize {
-        1
     }
 
     fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError> {
@@ -159,6 +135,13 @@ impl Embedder for Builtin {
         let vector = self.text_side()?.encode(text)?;
         super::normalised(vector)
     }
+}
+
+/// The vectors of its classes: what pictures of all kinds look like to it.
+fn classes() -> Result<Vec<Embedding>, EmbedError> {
+    let classes = Weights::parse(WEIGHTS)?.tensor("classes")?;
+    let rows = classes.to_vec2()?.into_iter();
+    rows.map(super::normalised).collect()
 }
 
 /// The whole frame in the network's square, its aspect given up.

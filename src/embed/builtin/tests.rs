@@ -73,23 +73,3 @@ fn sentence_vectors_are_pytorchs() {
         assert!(similarity > 0.995, "{}: {similarity}", s.text);
     }
 }
-
-#[test]
-fn a_batch_gives_what_each_gives_alone() {
-    let model = Builtin::new();
-    let disc = Pixels::new(224, 224, picture()).unwrap();
-    let grey = Pixels::new(33, 7, vec![127; 33 * 7 * 3]).unwrap();
-    let both = model.embed_images(&[disc.clone(), grey.clone()]).unwrap();
-    for (alone, together) in [disc, grey].into_iter().zip(&both) {
-        let alone = model.embed_images(&[alone]).unwrap();
-        assert!(alone[0].similarity(together) > 0.99999);
-    }
-}
-
-#[test]
-fn an_empty_sentence_is_refused() {
-    assert!(matches!(
-        Builtin::new().embed_text(" \n"),
-        Err(EmbedError::EmptyText)
-    ));
-}

@@ -133,7 +133,9 @@ impl BertTokenizer {
             .build()
             .map_err(|e| bad(e.to_string()))?;
         let mut inner = Tokenizer::new(pieces);
-        inner.with_normalizer(Some(BertNormalizer::new(true, true, None, true)));
+        let normalizer = BertNormalizer::new(true, true, None, true);
+        let normalized = inner.with_normalizer(Some(normalizer)).map(drop);
+        normalized.map_err(|e| bad(e.to_string()))?;
         inner.with_pre_tokenizer(Some(BertPreTokenizer));
         let found = inner.get_vocab_size(true);
         if found != size {

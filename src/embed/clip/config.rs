@@ -109,6 +109,57 @@ impl Config {
     }
 }
 
+impl Tower {
+    fn written(self) -> String {
+        let Self {
+            width,
+            layers,
+            heads,
+            mlp_width,
+        } = self;
+        format!(
+            "Tower {{ width: {width}, layers: {layers}, heads: {heads}, mlp_width: {mlp_width} }}"
+        )
+    }
+}
+
+impl Config {
+    /// All that shapes a vector besides the weights, as it goes into a model's fingerprint. Libraries
+    /// know models by that: what is written here may not change, whatever the fields are called.
+    pub(super) fn written(&self) -> String {
+        let layout = match self.layout {
+            Layout::OpenClip => "OpenClip",
+            Layout::Transformers => "Transformers",
+        };
+        let reading = match self.reading {
+            Reading::Causal => "Causal",
+            Reading::Bert => "Bert",
+        };
+        let activation = match self.activation {
+            Activation::QuickGelu => "QuickGelu",
+            Activation::Gelu => "Gelu",
+        };
+        let vision = match &self.vision {
+            Vision::Vit { patch, tower } => {
+                format!("Vit {{ patch: {patch}, tower: {} }}", tower.written())
+            }
+            Vision::ResNet {
+                blocks,
+                width,
+                heads,
+            } => format!("ResNet {{ blocks: {blocks:?}, width: {width}, heads: {heads} }}"),
+        };
+        let (dim, image_size, text) = (self.dim, self.image_size, self.text.written());
+        let (mean, std) = (self.mean, self.std);
+        let (context, vocabulary) = (self.context, self.vocabulary);
+        format!(
+            "Config {{ layout: {layout}, dim: {dim}, image_size: {image_size}, mean: {mean:?}, \
+             std: {std:?}, vision: {vision}, text: {text}, reading: {reading}, context: {context}, \
+             vocabulary: {vocabulary}, activation: {activation}, weights: \"\" }}"
+        )
+    }
+}
+
 pub(super) fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ClipError> {
     let text = fs::read_to_string(path).map_err(|cause| ClipError::Unreadable {
         path: path.into(),

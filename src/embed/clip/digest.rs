@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// Hex BLAKE3 of the file. Taken anew where its path, size or time has changed since last.
+/// Hex BLAKE3 of the file. Taken again where its path, size or time has changed since last.
 pub(super) fn of(path: &Path) -> io::Result<String> {
     let whole = path.canonicalize()?;
     let metadata = whole.metadata()?;

@@ -32,7 +32,7 @@ use self::text::TextTower;
 use self::tokenizer::ClipTokenizer;
 use self::vit::Vit;
 use self::weights::Weights;
-use super::{Device, EmbedError, Embedder, Workers, canary, load_both};
+use super::{Device, EmbedError, Embedder, Profile, Schedule, canary, load_both};
 use crate::types::{Embedding, Pixels};
 
 /// Pictures embedded at once on a CPU: few enough that activations stay in cache.
@@ -90,15 +90,13 @@ pub enum ClipError {
 
 /// A CLIP model. Each tower is loaded when it is first used: a query needs one of them.
 pub struct Clip {
-    name: String,
+    profile: Profile,
     dir: PathBuf,
-    fingerprint: String,
     config: Config,
     weights: Weights,
     preprocess: Preprocess,
     vision: OnceCell<VisionTower>,
     text: OnceCell<Sentences>,
-    logit_scale: f32,
     device: Device,
 }
 
@@ -122,15 +120,25 @@ impl Clip {
         let config = Config::read(dir)?;
         let weights = Weights::open(&config.weights, device)?;
         Ok(Self {
-            name,
+            profile: Profile {
+                name,
+                fingerprint: fingerprint(&config)?,
+                dim: config.dim,
+                device: device.to_string(),
+                scripts: match config.reading {
+                    Reading::Causal => &[Script::Latin],
+                    Reading::Bert => &[Script::Latin, Script::Han],
+                },
+                // Learned as a logarithm; 1/temperature.
+                logit_scale: Some(weights.scalar("logit_scale")?.exp()),
+                crops: true,
+                reference: None,
+            },
             dir: dir.into(),
             device: device.clone(),
-            fingerprint: fingerprint(&config)?,
             preprocess: Preprocess::new(config.image_size, config.mean, config.std),
             vision: OnceCell::new(),
             text: OnceCell::new(),
-            // Learned as a logarithm; 1/temperature.
-            logit_scale: weights.scalar("logit_scale")?.exp(),
             weights,
             config,
         })
@@ -149,7 +157,7 @@ impl Clip {
             Vision::ResNet { .. } if self.device.int8 => Err(ClipError::Int8 {
                 reason: format!(
                     "{} is no vision transformer, which alone can be had in eight bits",
-                    self.name
+                    self.profile.name
                 ),
             }),
             Vision::ResNet {
@@ -182,7 +190,7 @@ impl Clip {
                 let reason = format!(
                     "rounded to eight bits, {} sees a test picture too differently (cosine {similarity:.4}, at least \
                      {INT8_KEEPS} is asked)",
-                    self.name
+                    self.profile.name
                 );
                 return Err(ClipError::Int8 { reason });
             }
@@ -232,63 +240,28 @@ fn fingerprint(config: &Config) -> Result<String, ClipError> {
         path: config.weights.clone(),
         cause,
     })?;
-    let shape = Config {
-        weights: PathBuf::new(),
-        ..config.clone()
-    };
     let mut hasher = blake3::Hasher::new();
     hasher.update(weights.as_bytes());
-    hasher.update(format!("{shape:?}").as_bytes());
+    hasher.update(config.written().as_bytes());
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 
 impl Embedder for Clip {
-    fn name(&self) -> &str {
-        &self.name
+    fn profile(&self) -> &Profile {
+        &self.profile
     }
 
-    fn fingerprint(&self) -> &str {
-        &self.fingerprint
-    }
-
-    fn dim(&self) -> usize {
-        self.config.dim
-    }
-
-    fn reads(&self) -> &[Script] {
-        match self.config.reading {
-            Reading::Causal => &[Script::Latin],
-            Reading::Bert => &[Script::Latin, Script::Han],
-        }
-    }
-
-    fn logit_scale(&self) -> Option<f32> {
-        Some(self.logit_scale)
-    }
-
-    fn crops(&self) -> bool {
-        true
-    }
-
-    fn device(&self) -> String {
-        self.device.to_string()
-    }
-
-    fn batch_size(&self) -> usize {
+    /// On a CPU one single-threaded worker a core beats one many-threaded worker.
+    fn schedule(&self, cores: usize) -> Schedule {
         match self.device.is_gpu() {
-            true => GPU_BATCH,
-            false => BATCH,
-        }
-    }
-
-    fn workers(&self, cores: usize) -> Workers {
-        match self.device.is_gpu() {
-            true => Workers {
-                count: GPU_WORKERS,
+            true => Schedule {
+                batch_size: GPU_BATCH,
+                workers: GPU_WORKERS,
                 threads: (cores / GPU_WORKERS).max(1),
             },
-            false => Workers {
-                count: cores,
+            false => Schedule {
+                batch_size: BATCH,
+                workers: cores,
                 threads: 1,
             },
         }

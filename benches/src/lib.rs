@@ -1,0 +1,3 @@
+//! What vsearch is measured against.
+
+pub mod hnsw_rs_peer;

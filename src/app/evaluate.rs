@@ -1,0 +1,232 @@
+//! How well queries find what is known to be there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use jiff::tz::TimeZone;
+
+use super::{Error, IndexRequest, Session};
+use crate::embed::{Embedder, Templates};
+use crate::ingest::Event;
+use crate::search::eval::{
+    DEPTH, Honesty, Pair, Scores, TruthFile, TruthQuery, honesty, rank, scores,
+};
+use crate::search::{Answer, Hit, Options, Part, Question, query};
+use crate::store::{Filter, Reader};
+
+/// What is measured, and how.
+#[derive(Debug, Clone)]
+pub struct EvaluationRequest {
+    pub truth: Vec<TruthFile>,
+    /// Folder of the videos it names.
+    pub videos: PathBuf,
+    /// Sentences about things that are in none of the videos.
+    pub absent: Vec<String>,
+    pub index: IndexRequest,
+    pub templates: Templates,
+    /// What words count beside pictures.
+    pub text_weight: f64,
+    pub diverse: bool,
+    /// False hits are counted at this confidence.
+    pub minimum_confidence: f64,
+}
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    pub model: String,
+    pub scores: Scores,
+    /// Share of the queries, asked of all files, with a hit at the minimum confidence.
+    pub answered: f64,
+    /// `None` where there is no confidence.
+    pub confidence: Option<Honesty>,
+    pub absent: Option<Honesty>,
+}
+
+/// What is told on the way.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// Rank of the first right hit of a query, from 1.
+    Ranked {
+        file: &'a str,
+        query: &'a str,
+        rank: Option<usize>,
+    },
+    /// A query asked of one file, or, where that is `None`, of all.
+    Pair {
+        query: &'a str,
+        asked_of: Option<&'a str>,
+        present: bool,
+        pair: &'a Pair,
+    },
+}
+
+type Tell<'a> = &'a mut dyn FnMut(Told) -> Result<(), Error>;
+
+impl Session {
+    /// Indexes the videos of a ground truth into the session's library and asks every query of it.
+    pub fn evaluate(
+        &self,
+        request: &EvaluationRequest,
+        stop: &Arc<AtomicBool>,
+        report: &(dyn Fn(Event) + Sync),
+        tell: Tell,
+    ) -> Result<Evaluation, Error> {
+        let folder = request.videos.canonicalize().map_err(|e| {
+            Error::user(format!("{}: {e}", request.videos.display()))
+                .hint("name the folder of the videos: --videos DIR")
+        })?;
+        let files = request.truth.iter().map(|t| folder.join(&t.file));
+        let mut files: Vec<PathBuf> = files.collect();
+        if let Some(missing) = files.iter().find(|f| !f.is_file()) {
+            let what = format!(
+                "{}: named by the ground truth, but not there",
+                missing.display()
+            );
+            return Err(
+                Error::user(what).hint("name the folder that holds all its videos: --videos DIR")
+            );
+        }
+        for file in &mut files {
+            *file = file.canonicalize()?;
+        }
+        let mut indexer = self.indexer(request.index.clone())?;
+        let summary = indexer.run(&files, false, stop, report)?;
+        if summary.interrupted {
+            return Err(Error::user(
+                "stopped before all videos were indexed; nothing was measured",
+            ));
+        }
+        let reader = self.reader()?;
+        let embedder = self.model(indexer.model_name())?;
+        let asker = Asker {
+            reader: &reader,
+            embedder: embedder.as_ref(),
+            request,
+        };
+        let (mut ranks, mut answered) = (Vec::new(), 0);
+        for (t, file) in request.truth.iter().zip(&files) {
+            for q in &t.queries {
+                let answer = asker.ask(&q.query, &everywhere())?;
+                let found = rank(&answer.hits, q, |hit| hit.video == *file);
+                let sure = |h: &Hit| {
+                    h.confidence
+                        .is_some_and(|c| c >= request.minimum_confidence)
+                };
+                answered += usize::from(answer.hits.iter().any(sure));
+                tell(Told::Ranked {
+                    file: &t.file,
+                    query: &q.query,
+                    rank: found,
+                })?;
+                ranks.push(found);
+            }
+        }
+        Ok(Evaluation {
+            model: embedder.name().into(),
+            scores: scores(&ranks),
+            answered: answered as f64 / ranks.len().max(1) as f64,
+            confidence: asker.pairs(&files, tell)?,
+            absent: asker.absent(tell)?,
+        })
+    }
+}
+
+fn everywhere() -> Filter {
+    Filter::everything(TimeZone::system())
+}
+
+struct Asker<'a> {
+    reader: &'a Reader,
+    embedder: &'a dyn Embedder,
+    request: &'a EvaluationRequest,
+}
+
+impl Asker<'_> {
+    fn ask(&self, sentence: &str, filter: &Filter) -> Result<Answer, Error> {
+        let vector = self.request.templates.embed(self.embedder, sentence)?;
+        let question = Question {
+            words: Some(sentence.into()),
+            words_weight: self.request.text_weight,
+            ..Question::new(vec![Part::sentence(sentence, vector)])
+        };
+        let options = Options {
+            diverse: self.request.diverse,
+            ..Options::top(DEPTH)
+        };
+        Ok(query(
+            self.reader,
+            self.embedder,
+            &question,
+            options,
+            filter,
+        )?)
+    }
+
+    /// How a query does in a scope; `None` where nothing is in scope, or confidence is not known.
+    fn pair(&self, sentence: &str, filter: &Filter) -> Result<Option<Pair>, Error> {
+        let answer = self.ask(sentence, filter)?;
+        Ok(Pair::new(&answer, self.request.minimum_confidence))
+    }
+
+    /// Every query asked of every file alone; `None` where confidence is not known.
+    fn pairs(&self, files: &[PathBuf], tell: Tell) -> Result<Option<Honesty>, Error> {
+        let truth = &self.request.truth;
+        let mut queries: Vec<&str> = truth
+            .iter()
+            .flat_map(|t| &t.queries)
+            .map(|q: &TruthQuery| q.query.as_str())
+            .collect();
+        queries.sort_unstable();
+        queries.dedup();
+        let (mut present, mut absent) = (Vec::new(), Vec::new());
+        for (t, file) in truth.iter().zip(files) {
+            let alone = everywhere().only(file)?;
+            for query in &queries {
+                let Some(pair) = self.pair(query, &alone)? else {
+                    continue;
+                };
+                let is_present = t.queries.iter().any(|q| q.query == *query);
+                tell(Told::Pair {
+                    query,
+                    asked_of: Some(&t.file),
+                    present: is_present,
+                    pair: &pair,
+                })?;
+                match is_present {
+                    true => present.push(pair),
+                    false => absent.push(pair),
+                }
+            }
+        }
+        Ok(honesty(&present, &absent))
+    }
+
+    /// Sentences about what is nowhere, asked of everything.
+    fn absent(&self, tell: Tell) -> Result<Option<Honesty>, Error> {
+        let mut absent = Vec::new();
+        for query in &self.request.absent {
+            if let Some(pair) = self.pair(query, &everywhere())? {
+                tell(Told::Pair {
+                    query,
+                    asked_of: None,
+                    present: false,
+                    pair: &pair,
+                })?;
+                absent.push(pair);
+            }
+        }
+        Ok(honesty(&[], &absent))
+    }
+}
+
+/// Reads a ground truth.
+pub fn read_truth(path: &Path) -> Result<Vec<TruthFile>, Error> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::user(format!("{}: cannot be read: {e}", path.display())))?;
+    serde_json::from_str(&text).map_err(|e| {
+        Error::user(format!("{}: not a ground truth: {e}", path.display()))
+            .hint("its form is in docs/formats.md and `vsearch eval --help`")
+    })
+}

@@ -1,0 +1,259 @@
+//! What every face prints as JSON (docs/formats.md): stable, whatever the types inside are called.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::status::Summary;
+use crate::ingest::Policy;
+use crate::search::{Answer, Hit, Parts, Sequence};
+use crate::store::{Method, Searched, VideoRow};
+
+/// JSON holds Unicode only: bytes of a path that are not become U+FFFD.
+fn lossy(path: &Path) -> Cow<'_, str> {
+    path.to_string_lossy()
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// A hit of `query --json`.
+#[derive(Serialize)]
+pub struct HitLine<'a> {
+    rank: usize,
+    score: f64,
+    confidence: Option<f64>,
+    video: Cow<'a, str>,
+    time: f64,
+    timecode: &'a str,
+    start: f64,
+    end: f64,
+    #[serde(rename = "box")]
+    region: Option<[u32; 4]>,
+    camera: Option<&'a str>,
+    recorded_at: Option<&'a str>,
+    model: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    alike: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<PartsLine<'a>>,
+}
+
+/// What its score is made of.
+#[derive(Serialize)]
+struct PartsLine<'a> {
+    similarity: Option<f64>,
+    stands_out: Option<f64>,
+    views: usize,
+    words: Option<f64>,
+    passage: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[f64]>::is_empty")]
+    unwanted: &'a [f64],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    penalty: Option<f64>,
+}
+
+impl<'a> HitLine<'a> {
+    /// `explain`: with what its score is made of.
+    pub fn new(hit: &'a Hit, explain: bool) -> Self {
+        Self {
+            rank: hit.rank,
+            score: hit.score,
+            confidence: hit.confidence,
+            video: lossy(&hit.video),
+            time: hit.time,
+            timecode: &hit.timecode,
+            start: hit.start,
+            end: hit.end,
+            region: hit.region.map(crate::types::Region::to_array),
+            camera: hit.camera.as_deref(),
+            recorded_at: hit.recorded_at.as_deref(),
+            model: &hit.model,
+            alike: hit.near_duplicates,
+            parts: explain.then(|| PartsLine::new(&hit.parts)),
+        }
+    }
+}
+
+impl<'a> PartsLine<'a> {
+    fn new(parts: &'a Parts) -> Self {
+        Self {
+            similarity: parts.similarity,
+            stands_out: parts.z_score,
+            views: parts.views,
+            words: parts.words,
+            passage: parts.passage.as_deref(),
+            unwanted: &parts.unwanted,
+            penalty: parts.penalty,
+        }
+    }
+}
+
+/// A sequence of `query --then --json`.
+#[derive(Serialize)]
+pub struct SequenceLine<'a> {
+    rank: usize,
+    score: f64,
+    confidence: Option<f64>,
+    steps: Vec<HitLine<'a>>,
+}
+
+impl<'a> SequenceLine<'a> {
+    pub fn new(sequence: &'a Sequence) -> Self {
+        let steps = sequence.steps.iter();
+        Self {
+            rank: sequence.rank,
+            score: sequence.score,
+            confidence: sequence.confidence,
+            steps: steps.map(|hit| HitLine::new(hit, false)).collect(),
+        }
+    }
+}
+
+/// The last line of `query --json`: what the answer rests on.
+#[derive(Serialize)]
+pub struct SearchedLine {
+    summary: SearchedSummary,
+}
+
+#[derive(Serialize)]
+struct SearchedSummary {
+    hits: usize,
+    videos: usize,
+    all_videos: usize,
+    duration: f64,
+    unseen: f64,
+    troubled: usize,
+    undated: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vectors: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<usize>,
+    best_left_out: Option<f64>,
+}
+
+impl SearchedLine {
+    /// Of hits.
+    pub fn of_hits(answer: &Answer) -> Self {
+        let method = match answer.method {
+            Method::Exact => "exact",
+            Method::Hnsw => "hnsw",
+            Method::Words => "words",
+        };
+        Self {
+            summary: SearchedSummary {
+                method: Some(method),
+                vectors: (answer.method != Method::Words).then_some(answer.among),
+                left_out: Some(answer.left_out),
+                best_left_out: answer.best_left_out.map(|c| (1e3 * c).round() / 1e3),
+                ..SearchedSummary::new(answer.hits.len(), &answer.searched)
+            },
+        }
+    }
+
+    /// Of so many sequences.
+    pub fn of_sequences(count: usize, searched: &Searched) -> Self {
+        Self {
+            summary: SearchedSummary::new(count, searched),
+        }
+    }
+}
+
+impl SearchedSummary {
+    fn new(hits: usize, searched: &Searched) -> Self {
+        Self {
+            hits,
+            videos: searched.videos,
+            all_videos: searched.all_videos,
+            duration: searched.length,
+            unseen: searched.unseen,
+            troubled: searched.troubled,
+            undated: searched.undated,
+            method: None,
+            vectors: None,
+            left_out: None,
+            best_left_out: None,
+        }
+    }
+}
+
+/// A file of `status --json`.
+#[derive(Serialize)]
+pub struct VideoLine<'a> {
+    video: Cow<'a, str>,
+    moments: u64,
+    frames: u64,
+    duration: Option<f64>,
+    read_to: Option<f64>,
+    largest_gap: Option<f64>,
+    decode_errors: u64,
+    lost_packets: u64,
+    lost_frames: u64,
+    gaps: &'a [(f64, f64)],
+    faults: &'a [f64],
+    error: Option<&'a str>,
+    complete: bool,
+    sampling: String,
+    model: Option<&'a str>,
+    indexed_at: Option<i64>,
+    camera: Option<&'a str>,
+    recorded_from: Option<&'a str>,
+    container: Option<&'a str>,
+    codec: Option<&'a str>,
+    width: Option<u32>,
+    height: Option<u32>,
+}
+
+impl<'a> VideoLine<'a> {
+    pub fn new(v: &'a VideoRow) -> Self {
+        let seen = &v.coverage;
+        Self {
+            video: lossy(&v.path),
+            moments: v.moments,
+            frames: seen.frames,
+            duration: seen.duration,
+            read_to: seen.read_to,
+            largest_gap: seen.largest_gap,
+            decode_errors: seen.decode_errors(),
+            lost_packets: seen.lost_packets,
+            lost_frames: seen.lost_frames,
+            gaps: &seen.gaps,
+            faults: &seen.faults,
+            error: v.error.as_deref(),
+            complete: v.complete,
+            sampling: sampling(v),
+            model: v.model.as_deref(),
+            indexed_at: v.indexed_at,
+            camera: v.camera.as_deref(),
+            recorded_from: v.recorded_from.as_deref(),
+            container: v.container.as_deref(),
+            codec: v.codec.as_deref(),
+            width: v.width,
+            height: v.height,
+        }
+    }
+}
+
+/// Which frames were looked at and which views of them, where not the middle, as a sentence.
+fn sampling(v: &VideoRow) -> String {
+    let reading = &v.reading;
+    let policy = Policy::from_text(&reading.policy);
+    let policy = policy.map_or_else(|| reading.policy.clone(), |p| p.to_string());
+    match reading.views.as_str() {
+        "center" => policy,
+        views => format!("{policy}, {views}"),
+    }
+}
+
+/// The last line of `status --json`.
+#[derive(Serialize)]
+pub struct SummaryLine<'a, T> {
+    pub summary: &'a T,
+}
+
+/// See [`SummaryLine`].
+pub type StatusLine<'a> = SummaryLine<'a, Summary>;

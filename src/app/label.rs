@@ -1,0 +1,127 @@
+//! Which of some labels a picture or a frame shows.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::{Error, Session};
+use crate::embed::{Embedder, Templates, load_picture};
+use crate::media::{Ending, Sampling, Source, Span, sample};
+use crate::types::{Embedding, Pixels, Timestamp};
+
+/// What is to be labelled, and by which labels.
+#[derive(Debug, Clone)]
+pub struct LabelRequest {
+    /// Two at least.
+    pub labels: Vec<String>,
+    pub model: String,
+    pub templates: Templates,
+    /// Of videos: which frames are looked at.
+    pub sampling: Sampling,
+}
+
+/// The labels of one picture, or of a frame at a time; most probable first. They add up to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labels {
+    pub time: Option<Timestamp>,
+    pub labels: Vec<Labelled>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    pub label: String,
+    pub probability: f64,
+}
+
+/// What `each` makes of its labels; an error of its own ends the labelling.
+type Each<'a> = &'a mut dyn FnMut(Labels) -> Result<(), Error>;
+
+impl Session {
+    /// Hands the labels of a picture, or of each sampled frame of a video, to `each`. Returns why a video was
+    /// read only in part, where it was.
+    pub fn label(
+        &self,
+        file: &Path,
+        request: &LabelRequest,
+        stop: &Arc<AtomicBool>,
+        each: Each,
+    ) -> Result<Option<String>, Error> {
+        if request.labels.len() < 2 {
+            return Err(Error::user("probabilities need two labels at least")
+                .hint("give more: --labels \"a car,a truck,an empty road\""));
+        }
+        let embedder = self.model(&request.model)?;
+        let embedder = embedder.as_ref();
+        let Some(temperature) = embedder.profile().logit_scale else {
+            return Err(Error::user(format!(
+                "the model {:?} has no learned temperature: its similarities give no probabilities",
+                embedder.name()
+            ))
+            .hint("name a CLIP model: --model ViT-B-32 (vsearch model list)"));
+        };
+        let vectors = request.labels.iter();
+        let vectors = vectors.map(|l| request.templates.embed(embedder, l));
+        let labeller = Labeller {
+            embedder,
+            vectors: vectors.collect::<Result<_, _>>()?,
+            labels: &request.labels,
+            temperature,
+        };
+        if is_picture(file) {
+            each(labeller.labels(load_picture(file)?, None)?)?;
+            return Ok(None);
+        }
+        let source = Source::open(file, stop)?;
+        let mut failed = None;
+        let report = sample(source, request.sampling, Span::WHOLE, 1, |frame| {
+            let labelled = labeller.labels(frame.pixels, Some(frame.time));
+            match labelled.and_then(&mut *each) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(e) => {
+                    failed = Some(e);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        match (failed, report?.ending) {
+            (Some(failure), _) => Err(failure),
+            (None, Ending::Early(reason)) => Ok(Some(reason)),
+            (None, _) => Ok(None),
+        }
+    }
+}
+
+/// Tells pictures from videos by their first bytes. A GIF may be either and is taken as a picture.
+fn is_picture(path: &Path) -> bool {
+    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
+    reader.is_ok_and(|r| r.format().is_some())
+}
+
+struct Labeller<'a> {
+    embedder: &'a dyn Embedder,
+    labels: &'a [String],
+    vectors: Vec<Embedding>,
+    temperature: f32,
+}
+
+impl Labeller<'_> {
+    /// The softmax over the labels of cosine times the learned temperature (Radford et al. 2021).
+    fn labels(&self, pixels: Pixels, time: Option<Timestamp>) -> Result<Labels, Error> {
+        let image = &self.embedder.embed_images(&[pixels])?[0];
+        let cosines = self.vectors.iter().map(|v| image.similarity(v));
+        let logits: Vec<f32> = cosines.map(|c| c * self.temperature).collect();
+        let greatest = logits.iter().copied().fold(f32::MIN, f32::max);
+        let weights = logits.iter().map(|l| f64::from(l - greatest).exp());
+        let weights: Vec<f64> = weights.collect();
+        let sum: f64 = weights.iter().sum();
+        let named = self.labels.iter().zip(&weights);
+        let labelled = named.map(|(label, w)| Labelled {
+            label: label.clone(),
+            probability: (w / sum * 1e4).round() / 1e4,
+        });
+        let mut labels: Vec<Labelled> = labelled.collect();
+        labels.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        Ok(Labels { time, labels })
+    }
+}

@@ -1,0 +1,142 @@
+//! Asking.
+
+use std::sync::Arc;
+
+use super::{Error, PooledReader, Session};
+use crate::embed::{Embedder, Templates};
+use crate::search::{
+    Answer, Clause, Feedback, Hit, Line, Next, Options, Question, Request, Resolver, Sequences,
+    query, query_sequence, remember,
+};
+use crate::store::Filter;
+
+/// A request, and where and how to look.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub request: Request,
+    pub filter: Filter,
+    pub options: Options,
+    /// The one that answers in the library where `None`.
+    pub model: Option<String>,
+    /// Phrasings that are averaged.
+    pub templates: Templates,
+    /// Longest time, in seconds, from the end of one step of a sequence to the start of the next.
+    pub within: Option<f64>,
+    pub line: Line,
+}
+
+/// What a query is answered with.
+#[derive(Debug)]
+pub struct Reply {
+    pub found: Found,
+    /// The model that answered.
+    pub model: String,
+    /// A script of the sentences that it was not taught to read.
+    pub unread_script: Option<&'static str>,
+}
+
+/// Hits of one question, or sequences of several.
+#[derive(Debug)]
+pub enum Found {
+    Hits(Answer),
+    Sequences(Sequences),
+}
+
+impl Session {
+    /// Answers a query. The hits are kept, to be named by their numbers.
+    pub fn query(&self, asked: &Query) -> Result<Reply, Error> {
+        asked.request.check()?;
+        let within = match (asked.within, asked.request.then.first()) {
+            (Some(within), _) => within,
+            (None, None) => 0.0,
+            (None, Some(then)) => {
+                let then = then.wanted.first().map(Clause::name).unwrap_or_default();
+                return Err(
+                    Error::user("a sequence needs the longest time between its steps")
+                        .hint(format!("as in --then {then:?} --within 60s")),
+                );
+            }
+        };
+        let reader = self.reader()?;
+        let embedder = self.answering_model(asked.model.as_deref(), &reader)?;
+        let embedder = embedder.as_ref();
+        let resolver = Resolver {
+            reader: &reader,
+            embedder,
+            templates: &asked.templates,
+        };
+        let mut questions = resolver.questions(&asked.request)?;
+        let unread_script = questions.iter().find_map(|q| q.unread_script);
+        let (filter, options) = (&asked.filter, asked.options);
+        let found = match &mut questions[..] {
+            [question] => {
+                let answer = query(&reader, embedder, question, options, filter)?;
+                remember(&reader, embedder, Some(&answer));
+                Found::Hits(answer)
+            }
+            steps => {
+                // Steps follow one another in pictures.
+                steps.iter_mut().for_each(|step| step.words = None);
+                let on = (within, asked.line);
+                let found = query_sequence(&reader, embedder, steps, on, options, filter)?;
+                remember(&reader, embedder, None);
+                Found::Sequences(found)
+            }
+        };
+        Ok(Reply {
+            found,
+            model: embedder.name().into(),
+            unread_script,
+        })
+    }
+
+    /// Begins to judge hits one by one: each judgement refines what is looked for.
+    pub fn judge(&self, asked: &Query) -> Result<Judging<'_>, Error> {
+        asked.request.check()?;
+        if !asked.request.unwanted.is_empty() {
+            return Err(Error::user("feedback says itself what is not wanted")
+                .hint("leave out what follows \" - \" and answer n"));
+        }
+        let reader = self.reader()?;
+        let embedder = self.answering_model(asked.model.as_deref(), &reader)?;
+        let resolver = Resolver {
+            reader: &reader,
+            embedder: embedder.as_ref(),
+            templates: &asked.templates,
+        };
+        let question: Question = resolver.question(&asked.request)?;
+        remember(&reader, embedder.as_ref(), None);
+        Ok(Judging {
+            feedback: Feedback::new(&reader, embedder.as_ref(), &question)?,
+            reader,
+            embedder,
+            filter: asked.filter.clone(),
+        })
+    }
+}
+
+/// Hits on their way to be judged.
+pub struct Judging<'s> {
+    reader: PooledReader<'s>,
+    embedder: Arc<dyn Embedder>,
+    feedback: Feedback,
+    filter: Filter,
+}
+
+impl Judging<'_> {
+    pub fn reader(&self) -> &PooledReader<'_> {
+        &self.reader
+    }
+
+    /// The best hit that has not been judged; `None` when all have been.
+    pub fn next_hit(&self) -> Result<Option<Next>, Error> {
+        let embedder = self.embedder.as_ref();
+        Ok(self.feedback.next(&self.reader, embedder, &self.filter)?)
+    }
+
+    /// What was said of a hit; `None`: nothing.
+    pub fn answer(&mut self, hit: &Hit, liked: Option<bool>) -> Result<(), Error> {
+        let embedder = self.embedder.as_ref();
+        Ok(self.feedback.answer(&self.reader, embedder, hit, liked)?)
+    }
+}

@@ -1,0 +1,292 @@
+//! Opening a file: is it a video, and what does its container claim.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ffmpeg_next as ff;
+use serde::{Deserialize, Serialize};
+
+use super::clock::Clock;
+use crate::media::MediaError;
+
+/// What the container says before anything is decoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VideoInfo {
+    /// FFmpeg's short name of the container format.
+    pub container: String,
+    pub codec: String,
+    /// Seconds, as the container claims.
+    pub duration: Option<f64>,
+    /// When recording began, as the container's tag says (ISO 8601, as written).
+    pub created: Option<String>,
+    /// What its other tags say in words.
+    pub tags: Vec<String>,
+}
+
+/// What is read of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Which of its video streams, from 0; the one a player shows where `None`.
+    pub stream: Option<usize>,
+    /// Largest frames, width times height.
+    pub pixels: Option<u64>,
+}
+
+/// An opened video: its demuxer and the stream a player would show.
+pub struct Source {
+    pub(super) path: PathBuf,
+    pub(super) input: ff::format::context::Input,
+    pub(super) stream: usize,
+    pub(super) clock: Clock,
+    /// Set when something else asked FFmpeg to give up.
+    stop: Arc<AtomicBool>,
+    info: VideoInfo,
+    choice: Choice,
+}
+
+impl Source {
+    /// Opens `path` through Rust's own file handle, so that any file name works and no name is
+    /// taken for an address. `stop` makes every blocking read end.
+    pub fn open(path: &Path, stop: &Arc<AtomicBool>) -> Result<Self, MediaError> {
+        Self::open_with(path, stop, Choice::default())
+    }
+
+    /// The same, as `choice` says.
+    pub fn open_with(
+        path: &Path,
+        stop: &Arc<AtomicBool>,
+        choice: Choice,
+    ) -> Result<Self, MediaError> {
+        let unreadable = |cause| MediaError::Unreadable {
+            path: path.into(),
+            cause,
+        };
+        // Before it is opened: a pipe would block there.
+        let metadata = path.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
+            return Err(unreadable(cause));
+        }
+        if metadata.len() == 0 {
+            return Err(MediaError::Empty { path: path.into() });
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        Self::of(path, file, stop, choice)
+    }
+
+    /// The same of an opened file.
+    pub(super) fn of(
+        path: &Path,
+        file: impl Read + Seek + Send + 'static,
+        stop: &Arc<AtomicBool>,
+        choice: Choice,
+    ) -> Result<Self, MediaError> {
+        initialise();
+        let input = demuxer(path, file, stop)?;
+        let container = input.format().name().to_owned();
+        if is_still(&container) {
+            return Err(MediaError::Still {
+                path: path.into(),
+                format: container,
+            });
+        }
+        let found = match choice.stream {
+            None => shown_stream(&input),
+            Some(n) => input.streams().filter(is_video).nth(n),
+        };
+        let stream = found
+            .ok_or_else(|| match choice.stream {
+                Some(stream) if shown_stream(&input).is_some() => MediaError::NoSuchStream {
+                    path: path.into(),
+                    stream,
+                    streams: input.streams().filter(is_video).count(),
+                },
+                _ => MediaError::NoVideoStream { path: path.into() },
+            })?
+            .index();
+        let (clock, codec) = {
+            let stream = input.stream(stream).expect("index came from this input");
+            let codec = stream.parameters().id().name().to_owned();
+            let longest = container_duration(&input);
+            (Clock::new(&input, &stream, longest), codec)
+        };
+        let info = VideoInfo {
+            container,
+            codec,
+            duration: container_duration(&input),
+            created: input.metadata().get("creation_time").map(str::to_owned),
+            tags: tags(&input),
+        };
+        Ok(Self {
+            path: path.into(),
+            input,
+            stream,
+            clock,
+            stop: stop.clone(),
+            info,
+            choice,
+        })
+    }
+
+    /// The same file, from its beginning.
+    pub(super) fn reopen(&self) -> Result<Self, MediaError> {
+        Self::open_with(&self.path, &self.stop, self.choice)
+    }
+
+    pub fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
+    /// Whether packets carry the times of their frames: raw streams have none, program streams
+    /// (ISO/IEC 13818-1) only some.
+    pub(super) fn packets_have_times(&self) -> bool {
+        self.clock.starts() && self.info.container != "mpeg"
+    }
+
+    /// Whether this source was asked to stop.
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn stream(&self) -> ff::Stream<'_> {
+        self.input
+            .stream(self.stream)
+            .expect("the stream was found at open")
+    }
+
+    /// A decoder for the shown stream, using `threads` threads.
+    pub(super) fn decoder(&self, threads: usize) -> Result<ff::decoder::Video, MediaError> {
+        let parameters = self.stream().parameters();
+        let mut context = ff::codec::Context::from_parameters(parameters)
+            .map_err(|cause| self.failed("set up its decoder", cause))?;
+        context.set_threading(ff::threading::Config {
+            kind: ff::threading::Type::Frame,
+            count: threads,
+            ..Default::default()
+        });
+        let decoder = context.decoder().video().map_err(|cause| match cause {
+            ff::Error::DecoderNotFound => MediaError::NoDecoder {
+                path: self.path.clone(),
+                codec: self.info.codec.clone(),
+            },
+            cause => self.failed("open its decoder", cause),
+        })?;
+        let (width, height) = (decoder.width(), decoder.height());
+        let largest = self.choice.pixels.unwrap_or(u64::MAX);
+        if u64::from(width) * u64::from(height) > largest {
+            let path = self.path.clone();
+            return Err(MediaError::TooLarge {
+                path,
+                width,
+                height,
+            });
+        }
+        Ok(decoder)
+    }
+
+    pub(super) fn failed(&self, step: &'static str, cause: ff::Error) -> MediaError {
+        MediaError::Ffmpeg {
+            path: self.path.clone(),
+            step,
+            cause,
+        }
+    }
+}
+
+fn initialise() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Fails only for the network layer, which is not built in.
+        let _ = ff::init();
+        // Damage is counted and reported by us, per file; FFmpeg's own lines name no file.
+        ff::util::log::set_level(ff::util::log::Level::Quiet);
+    });
+}
+
+pub(super) fn demuxer(
+    path: &Path,
+    file: impl Read + Seek + Send + 'static,
+    stop: &Arc<AtomicBool>,
+) -> Result<ff::format::context::Input, MediaError> {
+    /// Fewer system calls than FFmpeg's 32 KiB.
+    const BUFFER: usize = 256 * 1024;
+    let not_video = |cause| MediaError::NotVideo {
+        path: path.into(),
+        cause,
+    };
+    let io = ff::format::context::StreamIo::from_read_seek_with_capacity(file, BUFFER)
+        .map_err(not_video)?;
+    // Only the extension: it helps FFmpeg tell apart formats without a signature.
+    let hint = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .map(|e| format!("file.{e}"));
+    // Playlists and session descriptions name further files and addresses: none may be opened.
+    let mut options = ff::Dictionary::new();
+    options.set("protocol_whitelist", NO_PROTOCOL);
+    let stop = stop.clone();
+    let stopped = move || {
+        crate::media::step();
+        stop.load(Ordering::Relaxed)
+    };
+    ff::format::input_from_stream_with_interrupt(io, hint.as_deref(), Some(options), stopped)
+        .map_err(|cause| match cause {
+            ff::Error::Exit => MediaError::Stopped { path: path.into() },
+            cause => not_video(cause),
+        })
+}
+
+/// Tags that tell of the file and not of what it shows.
+const TECHNICAL: &[&str] = &[
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "creation_time",
+    "encoder",
+    "duration",
+];
+/// Longest text of a tag, in characters, and most of them.
+const TAG_LENGTH: usize = 1_000;
+const TAGS_KEPT: usize = 50;
+
+fn tags(input: &ff::format::context::Input) -> Vec<String> {
+    let metadata = input.metadata();
+    let told = metadata.iter().filter(|(key, value)| {
+        !TECHNICAL.contains(&key.to_ascii_lowercase().as_str()) && !value.trim().is_empty()
+    });
+    let text = |(_, value): (&str, &str)| value.chars().take(TAG_LENGTH).collect();
+    told.map(text).take(TAGS_KEPT).collect()
+}
+
+/// A name no protocol of FFmpeg has.
+const NO_PROTOCOL: &str = "none";
+
+/// FFmpeg reads pictures and text as one-frame videos.
+fn is_still(format: &str) -> bool {
+    format.ends_with("_pipe") || ["image2", "tty", "ico", "lrc"].contains(&format)
+}
+
+/// Cover art is no video.
+fn is_video(s: &ff::Stream) -> bool {
+    use ff::format::stream::Disposition;
+    s.parameters().medium() == ff::media::Type::Video
+        && !s.disposition().contains(Disposition::ATTACHED_PIC)
+}
+
+/// The default video stream as players choose it.
+fn shown_stream(input: &ff::format::context::Input) -> Option<ff::Stream<'_>> {
+    let best = input
+        .streams()
+        .best(ff::media::Type::Video)
+        .filter(is_video);
+    best.or_else(|| input.streams().find(is_video))
+}
+
+fn container_duration(input: &ff::format::context::Input) -> Option<f64> {
+    let micros = input.duration();
+    (micros > 0).then(|| micros as f64 / 1e6)
+}

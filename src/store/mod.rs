@@ -1,0 +1,22 @@
+//! The library's contract: what is written and read, as plain rows; filters as data; errors. Nothing
+//! here ranks, decodes or embeds.
+//!
+//! A [`Library`] is a place. Its [`Writer`] changes what is there, one at a time; a [`ModelWriter`]
+//! adds one model's vectors; many [`Reader`]s answer meanwhile, each of one state. `sqlite/` keeps
+//! all of it in a folder.
+
+mod error;
+mod filter;
+mod rows;
+pub mod sqlite;
+mod stamp;
+
+pub use error::StoreError;
+pub use filter::{Filter, FilterError, Pattern, Searched, Selection};
+pub use rows::{
+    Concept, Finding, Found, GraphProgress, Known, Lacking, Match, Method, ModelRow, MomentRow,
+    MomentVectors, Neighbour, NewModel, NewMoment, NewText, Note, Passage, Reading, Recorded,
+    TextKind, VideoRecord, VideoRef, VideoRow,
+};
+pub use sqlite::{GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, holds_all};
+pub use stamp::{FileStamp, content_digest};

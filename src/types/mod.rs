@@ -1,0 +1,16 @@
+//! Words every room shares: ids, time, pictures, vectors, and what was seen. No I/O, no format of a
+//! file or of a message.
+
+mod coverage;
+mod embedding;
+mod id;
+mod pixels;
+mod region;
+mod time;
+
+pub use coverage::Coverage;
+pub use embedding::{Embedding, ViewVectors};
+pub use id::{Generation, ModelId, MomentId, VectorId, VideoId};
+pub use pixels::Pixels;
+pub use region::Region;
+pub use time::{TimeBase, Timestamp, timecode};
