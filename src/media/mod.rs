@@ -12,6 +12,8 @@ mod decode;
 mod process;
 pub mod sidecar;
 
+use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,10 +41,7 @@ fn step() {
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
     #[error("{}: cannot be read: {cause}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        cause: std::io::Error,
-    },
+    Unreadable { path: PathBuf, cause: io::Error },
     #[error("{}: the file is empty (0 bytes)", path.display())]
     Empty { path: PathBuf },
     #[error("{}: not a video, or cut off or damaged where its index lies ({cause})", path.display())]
@@ -88,10 +87,7 @@ pub enum MediaError {
     #[error("{}: {reason}", path.display())]
     Lost { path: PathBuf, reason: String },
     #[error("{}: no process to decode it could be started: {cause}", path.display())]
-    NoWorker {
-        path: PathBuf,
-        cause: std::io::Error,
-    },
+    NoWorker { path: PathBuf, cause: io::Error },
     #[error("{}: vsearch has been replaced by another version while it runs ({found}; this is {expected})", path.display())]
     OtherVersion {
         path: PathBuf,
@@ -129,4 +125,24 @@ impl MediaError {
         let reason = text.strip_prefix(&format!("{}: ", path.display()));
         reason.unwrap_or(&text).to_owned()
     }
+}
+
+/// Looks at a file before it is opened: a pipe would block there.
+///
+/// # Errors
+/// [`MediaError::Unreadable`] where it cannot be looked at, or is no regular file.
+fn regular_file(path: &Path) -> Result<Metadata, MediaError> {
+    let looked = path
+        .metadata()
+        .and_then(|metadata| match metadata.is_file() {
+            true => Ok(metadata),
+            false => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            )),
+        });
+    looked.map_err(|cause| MediaError::Unreadable {
+        path: path.into(),
+        cause,
+    })
 }

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::MediaError;
 use super::decode::subtitles::{Subtitle, read};
+use super::{MediaError, regular_file};
 
 /// Formats, by extension; the video's name may go on with a language before that.
 const EXTENSIONS: [&str; 2] = ["srt", "vtt"];
@@ -68,16 +68,7 @@ fn list(folder: &Path) -> HashMap<String, Vec<PathBuf>> {
 /// # Errors
 /// Where it cannot be read, or is larger than a subtitle file can be.
 pub(super) fn subtitles(path: &Path) -> Result<Vec<Subtitle>, MediaError> {
-    let unreadable = |cause| MediaError::Unreadable {
-        path: path.into(),
-        cause,
-    };
-    // Before it is opened: a pipe would block there.
-    let metadata = path.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
-        return Err(unreadable(cause));
-    }
+    let metadata = regular_file(path)?;
     if metadata.len() > LARGEST {
         return Err(MediaError::Refused {
             path: path.into(),

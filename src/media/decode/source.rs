@@ -11,7 +11,7 @@ use ffmpeg_next as ff;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
-use crate::media::MediaError;
+use crate::media::{MediaError, regular_file};
 
 /// What the container says before anything is decoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,13 +65,7 @@ impl Source {
             path: path.into(),
             cause,
         };
-        // Before it is opened: a pipe would block there.
-        let metadata = path.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(unreadable(cause));
-        }
-        if metadata.len() == 0 {
+        if regular_file(path)?.len() == 0 {
             return Err(MediaError::Empty { path: path.into() });
         }
         let file = File::open(path).map_err(unreadable)?;

@@ -141,11 +141,14 @@ impl Catalog {
         let fail = |e| writing(dir, e);
         let transaction = self.db.transaction_with_behavior(behaviour).map_err(fail)?;
         let mut changed = true;
-        let before = words_changes(&transaction).map_err(fail)?;
+        let words = || words_changes(&transaction).map_err(fail);
+        let before = self.token.is_none().then(words).transpose()?;
         let done = work(&transaction, &mut changed).map_err(fail)?;
         let mut token = self.token.clone();
         // Words change with no vector: the session's first change of any kind gives it its token.
-        changed |= token.is_none() && words_changes(&transaction).map_err(fail)? != before;
+        if let Some(before) = before {
+            changed |= words()? != before;
+        }
         if changed {
             let raise = "UPDATE library SET generation = generation + 1";
             transaction.execute(raise, []).map_err(fail)?;
@@ -159,6 +162,7 @@ impl Catalog {
     }
 }
 
+/// The number of the last change of words.
 fn words_changes(t: &Connection) -> rusqlite::Result<i64> {
     t.query_row("SELECT words_changes FROM library", [], |r| r.get(0))
 }

@@ -32,8 +32,7 @@ pub(super) fn forget_whole(t: &Connection, video: VideoId) -> rusqlite::Result<(
 impl Catalog {
     /// The number of the latest change of words.
     pub fn words_change(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT words_changes FROM library";
-        Ok(self.db.query_row(sql, [], |r| r.get(0))?)
+        Ok(super::words_changes(&self.db)?)
     }
 
     /// Videos whose words have changed since, those that are gone included.
