@@ -2,7 +2,7 @@
 //! clustered like CLIP's: build rate, bytes, opening, latency and recall@10, the scan's share of what
 //! memory gives, filtered recall. `script/bench-search` calls it.
 //!
-//!     cargo bench -p vsearch-benches --bench search -- N…         compare at N vectors of 512 dimensions
+//!     cargo bench -p vsearch-benches --bench search -- N… [PEER…]   compare at N vectors of 512 dimensions
 //!     cargo bench -p vsearch-benches --bench search -- library N DIR   make a library of N moments for `vsearch query`
 //!     cargo bench -p vsearch-benches --bench search -- questions DIR   plain, composed and chained questions of a library
 
@@ -15,7 +15,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use vsearch::embed::builtin::Builtin;
 use vsearch::embed::{Embedder, Profile};
-use vsearch::search::{Line, Options, Part, Question, query, query_sequence};
+use vsearch::search::{Chain, Line, Options, Part, Question, query, query_sequence};
 use vsearch::store::sqlite::graph::{Graph, build};
 use vsearch::store::sqlite::vectors::{Appender, Best, Origin, Predicate, Row, Vectors, dot, scan};
 use vsearch::store::{
@@ -29,6 +29,7 @@ const DIM: usize = 512;
 const QUERIES: usize = 200;
 /// What a search is asked for.
 const K: usize = 10;
+const PEERS: [&str; 2] = ["usearch", "hnsw_rs"];
 /// Efforts (efSearch) compared.
 const EFFORTS: [usize; 3] = [64, 128, 256];
 
@@ -53,11 +54,16 @@ fn main() {
         ["library", count, dir] => library(count.parse().expect("a number"), Path::new(dir)),
         ["questions", dir] => questions(Path::new(dir)),
         ["ask", count, dir] => ask(count.parse().expect("a number"), Path::new(dir)),
-        sizes => {
+        words => {
             let bandwidth = bandwidth();
             say!("memory, read by all cores: {bandwidth:.1} GB/s");
+            let (sizes, mut peers): (Vec<&str>, Vec<&str>) =
+                words.iter().partition(|w| w.parse::<usize>().is_ok());
+            if peers.is_empty() {
+                peers = PEERS.to_vec();
+            }
             for size in sizes {
-                compare(size.parse().expect("numbers of vectors"), bandwidth);
+                compare(size.parse().expect("a number"), &peers, bandwidth);
             }
         }
     }
@@ -148,7 +154,7 @@ fn bandwidth() -> f64 {
     best
 }
 
-fn compare(count: usize, bandwidth: f64) {
+fn compare(count: usize, peers: &[&str], bandwidth: f64) {
     let dir = std::env::temp_dir().join(format!("vsearch-bench-{}-{count}", std::process::id()));
     let generator = Generator::new(count);
     say!("\n{count} vectors of {DIM} dimensions");
@@ -194,8 +200,14 @@ fn compare(count: usize, bandwidth: f64) {
         let ask = |q: &[f32]| ids(&graph.search(&vectors, q, K, effort, None));
         told(&format!("  ef {effort}"), &asked(&queries, &truth, ask));
     }
-    usearch_compared(&generator, count, &dir, (&queries, &truth), built);
-    hnsw_rs_compared(&generator, count, &dir, (&queries, &truth), built);
+    for peer in peers {
+        let compared = match *peer {
+            "usearch" => usearch_compared,
+            "hnsw_rs" => hnsw_rs_compared,
+            other => panic!("{other}: peers are {PEERS:?}"),
+        };
+        compared(&generator, count, &dir, (&queries, &truth), built);
+    }
     let whole = std::slice::from_ref(&(0..count)).to_vec();
     let exact = asked(&queries[..50], &truth, |q| {
         ids(&scan(&vectors, q, K, &whole, None))
@@ -548,7 +560,6 @@ fn questions(dir: &Path) {
     let plain = |s: &str| {
         let question = Question {
             words: Some(s.into()),
-            words_weight: Question::WORDS_WEIGHT,
             ..Question::new(vec![part(s)])
         };
         query(&reader, model, &question, all, &everywhere).expect("an answer");
@@ -576,8 +587,12 @@ fn questions(dir: &Path) {
     };
     let chained = |s: &str| {
         let both = [s, "a person leaves"].map(|s| Question::new(vec![part(s)]));
-        let within = (3600.0, Line::Video);
-        query_sequence(&reader, model, &both, within, all, &everywhere).expect("an answer");
+        let chain = Chain {
+            questions: &both,
+            within: 3600.0,
+            line: Line::Video,
+        };
+        query_sequence(&reader, model, chain, all, &everywhere).expect("an answer");
     };
     let bare = |s: &str| {
         let vector = model.embed_text(s).expect("a vector");

@@ -1,17 +1,71 @@
 """The measurement behind script/bench-confidence and docs/confidence.md."""
-import json, math, subprocess, sys
+import json, math, subprocess, sys, tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LEVELS = (0.3, 0.5, 0.7, 0.9)
+LISTED = 10
+SECONDS_OF_A_PICTURE = 2
 
 
-def asked(vsearch, truth, videos):
-    command = [vsearch, "eval", truth, "--videos", videos, "--model", "builtin", "--json", "--pairs",
-               "--absent", str(ROOT / "script/absent.txt"), "-q"]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    lines = [json.loads(line) for line in out.splitlines()]
-    return [l for l in lines if "asked_of" in l], lines[-1]["summary"]
+def asked(vsearch, library, sentences):
+    """The ten hits of each sentence."""
+    hits = {}
+    for sentence in sentences:
+        command = [vsearch, "query", sentence, "--library", library, "--model", "builtin", "--json", "--explain", "--no-words",
+                   "-k", str(LISTED), "-q"]
+        out = subprocess.run(command, capture_output=True, text=True)
+        if out.returncode > 1:
+            sys.exit(out.stderr)
+        lines = [json.loads(line) for line in out.stdout.splitlines()]
+        hits[sentence] = [line for line in lines if "rank" in line]
+    return hits
+
+
+def pair(source, group, sentence, hit, right):
+    return {"source": source, "group": group, "sentence": sentence, "z": hit["parts"]["stands_out"], "right": right,
+            "shipped": hit["confidence"], "match": hit["match"]}
+
+
+def of_clips(vsearch, truth, videos, absent, library):
+    """All clips in one library, every sentence asked of all of them; and sentences about what is nowhere."""
+    subprocess.run([vsearch, "index", videos, "--library", library, "--model", "builtin", "-q"], check=False)
+    right = {}
+    for clip in truth:
+        for query in clip["queries"]:
+            right.setdefault(query["query"], []).append((clip["file"], query["intervals"]))
+    pairs = []
+    for sentence, hits in asked(vsearch, library, list(right) + absent).items():
+        for hit in hits:
+            file = Path(hit["video"]).name
+            is_right = any(Path(name).name == file and any(a - 1 <= hit["time"] <= b + 1 for a, b in spans)
+                           for name, spans in right.get(sentence, []))
+            source = "clips" if sentence in right else "absent"
+            pairs.append(pair(source, file, sentence, hit, is_right))
+    return pairs
+
+
+def of_pictures(vsearch, folder, scratch):
+    """Pictures with all objects of a list of classes labelled, one after the other in a film; a sentence for each class."""
+    objects = json.loads((folder / "objects.json").read_text())
+    names = "".join(f"file '{(folder / o['file']).resolve()}'\nduration {SECONDS_OF_A_PICTURE}\n" for o in objects)
+    (scratch / "list.txt").write_text(names)
+    film = scratch / "pictures.mkv"
+    # Each picture whole, in a square of its own.
+    square = "scale=416:416,setsar=1,format=yuv420p"
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "concat", "-safe", "0", "-i", scratch / "list.txt", "-vf", square, "-r", "1",
+                    "-c:v", "libx264", "-g", "1", film], check=True)
+    library = scratch / "pictures"
+    subprocess.run([vsearch, "index", film, "--library", library, "--model", "builtin", "--every", str(SECONDS_OF_A_PICTURE),
+                    "--fold", "off", "-q"], check=True)
+    classes = sorted({o["class"] for picture in objects for o in picture["objects"]})
+    sentences = {("an " if c[0] in "aeiou" else "a ") + c: c for c in classes}
+    pairs = []
+    for sentence, hits in asked(vsearch, library, sentences).items():
+        for hit in hits:
+            picture = objects[min(len(objects) - 1, int(hit["time"] // SECONDS_OF_A_PICTURE))]
+            is_right = any(o["class"] == sentences[sentence] for o in picture["objects"])
+            pairs.append(pair("pictures", picture["file"], sentence, hit, is_right))
+    return pairs
 
 
 def logistic(x):
@@ -19,15 +73,15 @@ def logistic(x):
 
 
 def fit(pairs):
-    """Slope and intercept of the log-odds in what stands out; present and absent weigh the same."""
-    count = {p: sum(pair["present"] == p for pair in pairs) for p in (True, False)}
-    a, b = 1.0, -3.0
+    """Slope and intercept of the log-odds that a hit is right, in what stands out."""
+    a = b = 0.0
     for _ in range(50):
-        g0 = g1 = h00 = h01 = h11 = 0
-        for pair in pairs:
-            x, w = pair["stands_out"], 0.5 / count[pair["present"]]
-            p = logistic(a * x + b)
-            e, v = w * (p - pair["present"]), w * p * (1 - p)
+        g0 = g1 = h01 = 0
+        h00 = h11 = 1e-6
+        for p in pairs:
+            x = p["z"]
+            likely = logistic(a * x + b)
+            e, v = likely - p["right"], likely * (1 - likely)
             g0, g1 = g0 + e * x, g1 + e
             h00, h01, h11 = h00 + v * x * x, h01 + v * x, h11 + v
         det = h00 * h11 - h01 * h01
@@ -35,33 +89,46 @@ def fit(pairs):
     return a, b
 
 
-def auc(values, present):
-    pos = [v for v, p in zip(values, present) if p]
-    neg = [v for v, p in zip(values, present) if not p]
-    return sum((x > y) + 0.5 * (x == y) for x in pos for y in neg) / (len(pos) * len(neg))
+def folds(names, count=5):
+    return {name: i % count for i, name in enumerate(sorted(names))}
 
 
 def held_out(pairs):
-    """Each clip's pairs by what was fitted on the others, and without the queries of that clip."""
-    sure = [0.0] * len(pairs)
-    for clip in sorted({p["asked_of"] for p in pairs}):
-        own = {p["query"] for p in pairs if p["asked_of"] == clip and p["present"]}
-        a, b = fit([p for p in pairs if p["asked_of"] != clip and p["query"] not in own])
-        for i, p in enumerate(pairs):
-            if p["asked_of"] == clip:
-                sure[i] = logistic(a * p["stands_out"] + b) * p["seeable"]
-    return sure
+    """Each hit by what was fitted on other clips and pictures, and on other sentences."""
+    of_group, of_sentence = folds({p["group"] for p in pairs}), folds({p["sentence"] for p in pairs})
+    for g in range(5):
+        for s in range(5):
+            others = [p for p in pairs if of_group[p["group"]] != g and of_sentence[p["sentence"]] != s]
+            a, b = fit(others)
+            for p in pairs:
+                if of_group[p["group"]] == g and of_sentence[p["sentence"]] == s:
+                    p["held out"] = logistic(a * p["z"] + b)
 
 
-def curve(values, present):
-    ordered = sorted(zip(values, present), reverse=True)
-    pos, neg = sum(present), len(present) - sum(present)
-    x = y = 0
-    points = [(0.0, 0.0)]
-    for _, p in ordered:
-        x, y = x + (not p) / neg, y + p / pos
-        points.append((x, y))
-    return points
+def other_sources(pairs):
+    """Each hit by what was fitted on the other kind of footage alone."""
+    for source, others in (("pictures", ("clips", "absent")), ("clips", ("pictures",)), ("absent", ("pictures",))):
+        a, b = fit([p for p in pairs if p["source"] in others])
+        for p in pairs:
+            if p["source"] == source:
+                p["other source"] = logistic(a * p["z"] + b)
+
+
+def auc(pairs, key):
+    pos, neg = ([p[key] for p in pairs if p["right"] == r] for r in (True, False))
+    if not pos or not neg:
+        return float("nan")
+    return sum((x > y) + 0.5 * (x == y) for x in pos for y in neg) / (len(pos) * len(neg))
+
+
+def bins(pairs, key):
+    out = []
+    for low in range(10):
+        inside = [p for p in pairs if low <= min(9, int(10 * p[key])) < low + 1]
+        if inside:
+            said = sum(p[key] for p in inside) / len(inside)
+            out.append((said, sum(p["right"] for p in inside) / len(inside), len(inside)))
+    return out
 
 
 def svg(name, title, across, up, lines):
@@ -84,46 +151,37 @@ def svg(name, title, across, up, lines):
     (ROOT / "docs" / name).write_text("\n".join([*out, "</svg>"]) + "\n")
 
 
-def reliability(sure, present, bins=8):
-    """Confidence said against share that was right; present and absent weigh the same."""
-    weight = {True: 0.5 / sum(present), False: 0.5 / (len(present) - sum(present))}
-    points = []
-    for b in range(bins):
-        inside = [(s, p) for s, p in zip(sure, present) if b / bins <= s < (b + 1) / bins or (s == 1 and b == bins - 1)]
-        total = sum(weight[p] for _, p in inside)
-        if len(inside) >= 10:
-            points.append((sum(weight[p] * s for s, p in inside) / total, sum(weight[p] * p for _, p in inside) / total))
-    return points
-
-
 def main():
-    vsearch, truth, videos = sys.argv[1:]
-    lines, summary = asked(vsearch, truth, videos)
-    pairs = [l for l in lines if l["asked_of"]]
-    nowhere = [l for l in lines if not l["asked_of"]]
-    present = [p["present"] for p in pairs]
+    vsearch, truth, videos = sys.argv[1:4]
+    absent = [line.strip() for line in (ROOT / "script/absent.txt").read_text().splitlines() if line.strip()]
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        pairs = of_clips(vsearch, json.loads(Path(truth).read_text()), videos, absent, str(scratch / "clips"))
+        if len(sys.argv) > 4:
+            pairs += of_pictures(vsearch, Path(sys.argv[4]), scratch)
     a, b = fit(pairs)
-    print(f"fitted on all clips: slope {a:.2f}, intercept {b:.2f}")
-    sure, cosine = held_out(pairs), [p["similarity"] for p in pairs]
-    own = [p["confidence"] for p in pairs]
-    print(f"{sum(present)} present, {len(present) - sum(present)} absent; AUC: cosine {auc(cosine, present):.3f} (before), "
-          f"confidence held out {auc(sure, present):.3f}, as shipped {auc(own, present):.3f}")
-    for level in LEVELS:
-        kept = sum(s >= level for s, p in zip(sure, present) if p) / sum(present)
-        fooled = sum(s >= level for s, p in zip(sure, present) if not p) / (len(present) - sum(present))
-        strange = sum(n["confidence"] >= level for n in nowhere) / len(nowhere)
-        print(f"level {level}: {kept:.3f} of the present kept, {fooled:.3f} of the absent get a hit (held out); "
-              f"of {len(nowhere)} sentences about what is nowhere {strange:.3f} do")
-    honest = summary["confidence"]
-    print(f"as shipped, at its level: {honest['kept']:.3f} kept, {honest['false_hits']:.2f} false hits for each absent query, "
-          f"{honest['fooled']:.3f} of them get any")
-    print(f"asked of all clips at that level: {summary['answered']:.3f} of the queries get a hit, "
-          f"{summary['absent']['fooled']:.3f} of the sentences about what is nowhere")
-    svg("confidence-roc.svg", "Present queries against absent ones", "absent queries with a hit", "present queries kept",
-        [(f"confidence, held out (AUC {auc(sure, present):.2f})", "#1668b8", curve(sure, present)),
-         (f"cosine (AUC {auc(cosine, present):.2f})", "#c2571a", curve(cosine, present))])
-    svg("confidence-calibration.svg", "What confidence said, and what came true", "confidence, held out", "share present",
-        [("present and absent weigh the same", "#1668b8", reliability(sure, present))])
+    print(f"fitted on all {len(pairs)} hits: slope {a:.2f}, intercept {b:.2f}")
+    held_out(pairs)
+    ways = ["held out", "shipped"]
+    if any(p["source"] == "pictures" for p in pairs):
+        other_sources(pairs)
+        ways.insert(1, "other source")
+    for source in ("clips", "pictures", "absent"):
+        own = [p for p in pairs if p["source"] == source]
+        if not own:
+            continue
+        sentences = {p["sentence"] for p in own}
+        matched = {p["sentence"] for p in own if p["match"]}
+        right = sum(p["match"] and p["right"] for p in own)
+        print(f"{source}: {len(sentences)} sentences, {len(own)} hits, {sum(p['right'] for p in own)} right; as shipped "
+              f"{len(matched)} sentences get a match, {right} of {sum(p['match'] for p in own)} matches are right")
+        for way in ways:
+            said = "; ".join(f"{100 * s:.0f} %: {100 * r:.0f} % of {n}" for s, r, n in bins(own, way))
+            print(f"  {way}: AUC {auc(own, way):.3f}; said, and right: {said}")
+    colours = {"clips": "#1668b8", "pictures": "#c2571a"}
+    svg("confidence-calibration.svg", "What confidence said, and what was right", "confidence, held out", "share right",
+        [(source, colour, [(s, r) for s, r, n in bins([p for p in pairs if p["source"] == source], "held out") if n >= 5])
+         for source, colour in colours.items()])
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ def run(vsearch, library, *args):
 
 
 def hits(vsearch, library, question, k):
-    lines = run(vsearch, library, "query", question, "--all", "--json", "-k", str(k), "--text-weight", "0").splitlines()
-    return [json.loads(l) for l in lines]
+    lines = run(vsearch, library, "query", question, "--json", "-k", str(k), "--no-words").splitlines()
+    return [hit for hit in map(json.loads, lines) if "rank" in hit]
 
 
 def main():

@@ -20,13 +20,14 @@ def main():
 
         def read():
             while time.time() < end:
-                out = subprocess.run([vsearch, "query", "a person", "--all", "--json", "-q", "-k", "20", "--library", library],
+                out = subprocess.run([vsearch, "query", "a person", "--json", "-q", "-k", "20", "--library", library],
                                      capture_output=True, text=True)
-                hits = [json.loads(line) for line in out.stdout.splitlines()]
+                lines = [json.loads(line) for line in out.stdout.splitlines()]
+                hits = [line for line in lines if "rank" in line]
                 torn = [h for h in hits if not (h["start"] <= h["time"] <= h["end"] and Path(h["video"]).exists())]
                 ranks = [h["rank"] for h in hits] == list(range(1, len(hits) + 1))
-                scores = [h["score"] for h in hits]
-                if out.returncode != 0 or torn or not ranks or scores != sorted(scores, reverse=True):
+                scores = [h["confidence"] for h in hits]
+                if out.returncode > 1 or torn or not ranks or scores != sorted(scores, reverse=True):
                     wrong.append(out.stderr or hits)
                 answers.append(len(hits))
 

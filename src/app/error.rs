@@ -178,13 +178,14 @@ impl From<StoreError> for Error {
             E::OtherModel { model, .. } => (
                 Kind::User,
                 Some(format!(
-                    "change over, while the other goes on answering: vsearch reembed --model {model} (or \
-                     leave --model out, or give it a library of its own: --library DIR)"
+                    "change over, while the other goes on answering: vsearch reembed --model {} (or \
+                     leave --model out, or give it a library of its own: --library DIR)",
+                    quoted(model)
                 )),
             ),
             E::OtherLength { model, .. } => (
                 Kind::User,
-                Some(format!("ask with the model it was made by: --model {model}")),
+                Some(format!("ask with the model it was made by: --model {}", quoted(model))),
             ),
             E::Words(_) => (
                 Kind::Data,
@@ -238,20 +239,25 @@ impl From<SearchError> for Error {
                 ref known,
                 ..
             } => {
-                let known: Vec<String> = known.iter().map(|n| format!("@{n:?}")).collect();
+                let known: Vec<String> = known.iter().map(|n| quoted(&format!("@{n}"))).collect();
                 let there = (!known.is_empty()).then(|| format!("there is {}", known.join(", ")));
-                let teach = format!("teach it: vsearch teach {name:?} --positive VIDEO@TIME");
+                let teach = format!(
+                    "teach it: vsearch teach {} --positive VIDEO@TIME",
+                    quoted(name)
+                );
                 return Self::user(cause).maybe_hint(there).hint(teach);
             }
             E::NoVectors { ref available, .. } => match available.first() {
-                Some(name) => format!("name one that is there: --model {name}"),
+                Some(name) => format!("name one that is there: --model {}", quoted(name)),
                 None => "index some videos first: vsearch index FOLDER".into(),
             },
-            E::NoLastHits | E::HitWithoutVector { .. } => moment.into(),
+            E::NoLastHits | E::NoSuchMoment { .. } => moment.into(),
             E::HitOfOtherModel { ref model, .. } => {
                 format!("ask with {model} again, then name the hit")
             }
-            E::NoSuchHit { .. } => "name one of them, or a moment: --like VIDEO@TIME".into(),
+            E::NoSuchHit { .. } => {
+                "name one of them, a hit by its id, as m17, or a moment: --like VIDEO@TIME".into()
+            }
         };
         Self::user(cause).hint(hint)
     }
@@ -263,19 +269,32 @@ impl From<RequestError> for Error {
         let hint = match &cause {
             E::EmptySentence => SAY_SOMETHING.into(),
             E::Weight { text, weight } if *weight < 0.0 => {
-                format!("what is not wanted: --not \"{text}:{}\"", -weight)
+                format!(
+                    "what is not wanted: --not {}",
+                    quoted(&format!("{text}:{}", -weight))
+                )
             }
-            E::Weight { text, .. } => format!("as in \"{text}:0.5\""),
+            E::Weight { text, .. } => format!("as in {}", quoted(&format!("{text}:0.5"))),
             E::NothingWanted { unwanted } => {
-                format!("say both: vsearch query \"a street\" --not {unwanted:?}")
+                format!(
+                    "say both: vsearch query \"a street\" --not {}",
+                    quoted(unwanted)
+                )
             }
             E::Contradiction { .. } => "take one of the two out".into(),
             E::Unbalanced { most, least, .. } => {
-                format!("give weights nearer to one another, as \"{most}:1\" and \"{least}:0.5\"")
+                format!(
+                    "give weights nearer to one another, as {} and {}",
+                    quoted(&format!("{most}:1")),
+                    quoted(&format!("{least}:0.5"))
+                )
             }
             E::NoSuchFile { .. } => "name a file, or a video and a time: gate.mp4@00:01:30".into(),
             E::NotATime { video, .. } => {
-                format!("give seconds or a timecode: '{video}@00:01:30.5'")
+                format!(
+                    "give seconds or a timecode: {}",
+                    quoted(&format!("{video}@00:01:30.5"))
+                )
             }
         };
         Self::user(cause).hint(hint)
@@ -308,6 +327,12 @@ impl From<MediaError> for Error {
     }
 }
 
+/// As a POSIX shell reads it back, whatever it holds: what is printed to be pasted must not run anything else.
+pub fn quoted(text: &str) -> String {
+    // Only a zero byte cannot be quoted, and no argument can hold one.
+    shlex::try_quote(text).map_or_else(|_| String::new(), Into::into)
+}
+
 const SAY_SOMETHING: &str = "say what to look for: vsearch query \"a person riding a bicycle\"";
 
 impl From<EmbedError> for Error {
@@ -318,8 +343,8 @@ impl From<EmbedError> for Error {
             E::NoDirection => Self::user(cause),
             E::Picture { path, .. } | E::EmptyPicture { path } => {
                 let hint = format!(
-                    "of a video, name the time as well: --image '{}@12.5'",
-                    path.display()
+                    "of a video, name the time as well: --image {}",
+                    quoted(&format!("{}@12.5", path.display()))
                 );
                 Self::user(cause).hint(hint)
             }
@@ -331,7 +356,8 @@ impl From<EmbedError> for Error {
             }
             E::SelfTest { model, .. } => {
                 let hint = format!(
-                    "nothing was written; check the model's files: vsearch model verify '{model}'"
+                    "nothing was written; check the model's files: vsearch model verify {}",
+                    quoted(model)
                 );
                 Self::data(cause).hint(hint)
             }
@@ -413,7 +439,8 @@ mod tests {
             video: "a.mp4".into(),
             text: "x".into(),
         });
-        assert!(odd.hints()[0].contains("'a.mp4@00:01:30.5'"));
+        assert!(odd.hints()[0].contains("a.mp4@00:01:30.5"));
+        assert_eq!(quoted("it is $(x)"), "'it is $(x)'");
         assert_eq!(Kind::Bug.exit_code(), 101);
     }
 

@@ -10,9 +10,10 @@ use super::{Error, IndexRequest, Session};
 use crate::embed::{Embedder, Templates};
 use crate::ingest::Event;
 use crate::search::eval::{
-    DEPTH, Honesty, Pair, Scores, TruthFile, TruthQuery, honesty, rank, scores,
+    Bin, DEPTH, Honesty, LISTED, Pair, RightHit, Scores, TruthFile, TruthQuery, first_right,
+    honesty, is_right, reliability, scores,
 };
-use crate::search::{Answer, Hit, Options, Part, Question, query};
+use crate::search::{Answer, Options, Part, Question, query};
 use crate::store::{Filter, Reader};
 
 /// What is measured, and how.
@@ -25,10 +26,10 @@ pub struct EvaluationRequest {
     pub absent: Vec<String>,
     pub index: IndexRequest,
     pub templates: Templates,
-    /// What words count beside pictures.
-    pub text_weight: f64,
+    /// Words of the sentences are looked for in names, tags and subtitles, too.
+    pub words: bool,
     pub diverse: bool,
-    /// False hits are counted at this confidence.
+    /// From here on a hit is a match.
     pub minimum_confidence: f64,
 }
 
@@ -37,8 +38,10 @@ pub struct EvaluationRequest {
 pub struct Evaluation {
     pub model: String,
     pub scores: Scores,
-    /// Share of the queries, asked of all files, with a hit at the minimum confidence.
+    /// Share of the queries, asked of all files, with a match.
     pub answered: f64,
+    /// What was said of the first ten hits of each query and of each absent sentence, and what was right.
+    pub reliability: [Bin; 10],
     /// `None` where there is no confidence.
     pub confidence: Option<Honesty>,
     pub absent: Option<Honesty>,
@@ -47,11 +50,11 @@ pub struct Evaluation {
 /// What is told on the way.
 #[derive(Debug)]
 pub enum Told<'a> {
-    /// Rank of the first right hit of a query, from 1.
-    Ranked {
+    /// The first right hit of a query.
+    Found {
         file: &'a str,
         query: &'a str,
-        rank: Option<usize>,
+        right: Option<RightHit>,
     },
     /// A query asked of one file, or, where that is `None`, of all.
     Pair {
@@ -105,30 +108,35 @@ impl Session {
             embedder: embedder.as_ref(),
             request,
         };
-        let (mut ranks, mut answered) = (Vec::new(), 0);
+        let (mut found, mut answered, mut judged) = (Vec::new(), 0, Vec::new());
         for (t, file) in request.truth.iter().zip(&files) {
             for q in &t.queries {
                 let answer = asker.ask(&q.query, &everywhere())?;
-                let found = rank(&answer.hits, q, |hit| hit.video == *file);
-                let sure = |h: &Hit| {
-                    h.confidence
-                        .is_some_and(|c| c >= request.minimum_confidence)
-                };
-                answered += usize::from(answer.hits.iter().any(sure));
-                tell(Told::Ranked {
+                let right = first_right(&answer.hits, q, |hit| hit.video == *file);
+                answered += usize::from(answer.matches > 0);
+                for hit in answer.hits.iter().take(LISTED) {
+                    let right = request.truth.iter().zip(&files).any(|(t, file)| {
+                        let same = |other: &&TruthQuery| other.query == q.query;
+                        hit.video == *file
+                            && t.queries.iter().filter(same).any(|q| is_right(hit, q))
+                    });
+                    judged.extend(hit.confidence.map(|c| (c, right)));
+                }
+                tell(Told::Found {
                     file: &t.file,
                     query: &q.query,
-                    rank: found,
+                    right,
                 })?;
-                ranks.push(found);
+                found.push(right);
             }
         }
         Ok(Evaluation {
             model: embedder.name().into(),
-            scores: scores(&ranks),
-            answered: answered as f64 / ranks.len().max(1) as f64,
+            scores: scores(&found),
+            answered: answered as f64 / found.len().max(1) as f64,
             confidence: asker.pairs(&files, tell)?,
-            absent: asker.absent(tell)?,
+            absent: asker.absent(&mut judged, tell)?,
+            reliability: reliability(&judged),
         })
     }
 }
@@ -147,12 +155,12 @@ impl Asker<'_> {
     fn ask(&self, sentence: &str, filter: &Filter) -> Result<Answer, Error> {
         let vector = self.request.templates.embed(self.embedder, sentence)?;
         let question = Question {
-            words: Some(sentence.into()),
-            words_weight: self.request.text_weight,
+            words: self.request.words.then(|| sentence.into()),
             ..Question::new(vec![Part::sentence(sentence, vector)])
         };
         let options = Options {
             diverse: self.request.diverse,
+            minimum_confidence: self.request.minimum_confidence,
             ..Options::top(DEPTH)
         };
         Ok(query(
@@ -167,7 +175,7 @@ impl Asker<'_> {
     /// How a query does in a scope; `None` where nothing is in scope, or confidence is not known.
     fn pair(&self, sentence: &str, filter: &Filter) -> Result<Option<Pair>, Error> {
         let answer = self.ask(sentence, filter)?;
-        Ok(Pair::new(&answer, self.request.minimum_confidence))
+        Ok(Pair::new(&answer))
     }
 
     /// Every query asked of every file alone; `None` where confidence is not known.
@@ -204,10 +212,13 @@ impl Asker<'_> {
     }
 
     /// Sentences about what is nowhere, asked of everything.
-    fn absent(&self, tell: Tell) -> Result<Option<Honesty>, Error> {
+    fn absent(&self, judged: &mut Vec<(f64, bool)>, tell: Tell) -> Result<Option<Honesty>, Error> {
         let mut absent = Vec::new();
         for query in &self.request.absent {
-            if let Some(pair) = self.pair(query, &everywhere())? {
+            let answer = self.ask(query, &everywhere())?;
+            let listed = answer.hits.iter().take(LISTED);
+            judged.extend(listed.filter_map(|h| Some((h.confidence?, false))));
+            if let Some(pair) = Pair::new(&answer) {
                 tell(Told::Pair {
                     query,
                     asked_of: None,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::status::Summary;
 use crate::ingest::Policy;
-use crate::search::{Answer, Hit, Parts, Sequence};
+use crate::search::{Answer, FileState, FoundBy, Hit, Parts, Sequence, Sequences};
 use crate::store::{Method, Searched, VideoRow};
 
 /// JSON holds Unicode only: bytes of a path that are not become U+FFFD.
@@ -23,8 +23,12 @@ fn is_zero(n: &usize) -> bool {
 #[derive(Serialize)]
 pub struct HitLine<'a> {
     rank: usize,
+    id: String,
+    #[serde(rename = "match")]
+    is_match: bool,
     score: f64,
     confidence: Option<f64>,
+    found_by: &'static str,
     video: Cow<'a, str>,
     time: f64,
     timecode: &'a str,
@@ -34,23 +38,36 @@ pub struct HitLine<'a> {
     region: Option<[u32; 4]>,
     camera: Option<&'a str>,
     recorded_at: Option<&'a str>,
+    recorded_from: Option<&'a str>,
     model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    goes_on: Vec<StretchLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passage: Option<&'a str>,
     #[serde(skip_serializing_if = "is_zero")]
     alike: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parts: Option<PartsLine<'a>>,
+    parts: Option<PartsLine>,
+}
+
+/// Where a hit goes on in another file.
+#[derive(Serialize)]
+struct StretchLine<'a> {
+    video: Cow<'a, str>,
+    start: f64,
+    end: f64,
 }
 
 /// What its score is made of.
 #[derive(Serialize)]
-struct PartsLine<'a> {
+struct PartsLine {
     similarity: Option<f64>,
     stands_out: Option<f64>,
     views: usize,
-    words: Option<f64>,
-    passage: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[f64]>::is_empty")]
-    unwanted: &'a [f64],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unwanted: Vec<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     penalty: Option<f64>,
 }
@@ -58,10 +75,21 @@ struct PartsLine<'a> {
 impl<'a> HitLine<'a> {
     /// `explain`: with what its score is made of.
     pub fn new(hit: &'a Hit, explain: bool) -> Self {
+        let goes_on = hit.goes_on.iter().map(|(video, start, end)| StretchLine {
+            video: lossy(video),
+            start: *start,
+            end: *end,
+        });
         Self {
             rank: hit.rank,
+            id: hit.name().to_string(),
+            is_match: hit.is_match,
             score: hit.score,
             confidence: hit.confidence,
+            found_by: match hit.found_by {
+                FoundBy::Pictures => "pictures",
+                FoundBy::Words => "words",
+            },
             video: lossy(&hit.video),
             time: hit.time,
             timecode: &hit.timecode,
@@ -70,6 +98,14 @@ impl<'a> HitLine<'a> {
             region: hit.region.map(crate::types::Region::to_array),
             camera: hit.camera.as_deref(),
             recorded_at: hit.recorded_at.as_deref(),
+            recorded_from: hit.recorded_from.as_deref(),
+            file: match hit.file_state() {
+                FileState::AsRead => None,
+                FileState::Gone => Some("gone"),
+                FileState::Changed => Some("changed"),
+            },
+            goes_on: goes_on.collect(),
+            passage: hit.parts.passage.as_deref(),
             model: &hit.model,
             alike: hit.near_duplicates,
             parts: explain.then(|| PartsLine::new(&hit.parts)),
@@ -77,15 +113,13 @@ impl<'a> HitLine<'a> {
     }
 }
 
-impl<'a> PartsLine<'a> {
-    fn new(parts: &'a Parts) -> Self {
+impl PartsLine {
+    fn new(parts: &Parts) -> Self {
         Self {
             similarity: parts.similarity,
             stands_out: parts.z_score,
             views: parts.views,
-            words: parts.words,
-            passage: parts.passage.as_deref(),
-            unwanted: &parts.unwanted,
+            unwanted: parts.unwanted.clone(),
             penalty: parts.penalty,
         }
     }
@@ -95,6 +129,8 @@ impl<'a> PartsLine<'a> {
 #[derive(Serialize)]
 pub struct SequenceLine<'a> {
     rank: usize,
+    #[serde(rename = "match")]
+    is_match: bool,
     score: f64,
     confidence: Option<f64>,
     steps: Vec<HitLine<'a>>,
@@ -105,6 +141,7 @@ impl<'a> SequenceLine<'a> {
         let steps = sequence.steps.iter();
         Self {
             rank: sequence.rank,
+            is_match: sequence.is_match,
             score: sequence.score,
             confidence: sequence.confidence,
             steps: steps.map(|hit| HitLine::new(hit, false)).collect(),
@@ -127,13 +164,17 @@ struct SearchedSummary {
     unseen: f64,
     troubled: usize,
     undated: usize,
+    file_times: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vectors: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    left_out: Option<usize>,
-    best_left_out: Option<f64>,
+    matches: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cannot_tell: Vec<String>,
 }
 
 impl SearchedLine {
@@ -148,17 +189,20 @@ impl SearchedLine {
             summary: SearchedSummary {
                 method: Some(method),
                 vectors: (answer.method != Method::Words).then_some(answer.among),
-                left_out: Some(answer.left_out),
-                best_left_out: answer.best_left_out.map(|c| (1e3 * c).round() / 1e3),
+                matches: Some(answer.matches),
+                events: Some(answer.events),
+                cannot_tell: answer.untold.clone(),
                 ..SearchedSummary::new(answer.hits.len(), &answer.searched)
             },
         }
     }
 
-    /// Of so many sequences.
-    pub fn of_sequences(count: usize, searched: &Searched) -> Self {
+    pub fn of_sequences(found: &Sequences) -> Self {
         Self {
-            summary: SearchedSummary::new(count, searched),
+            summary: SearchedSummary {
+                cannot_tell: found.untold.clone(),
+                ..SearchedSummary::new(found.sequences.len(), &found.searched)
+            },
         }
     }
 }
@@ -173,10 +217,12 @@ impl SearchedSummary {
             unseen: searched.unseen,
             troubled: searched.troubled,
             undated: searched.undated,
+            file_times: searched.guessed,
             method: None,
             vectors: None,
-            left_out: None,
-            best_left_out: None,
+            matches: None,
+            events: None,
+            cannot_tell: Vec::new(),
         }
     }
 }

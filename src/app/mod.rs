@@ -16,7 +16,7 @@ mod status;
 mod teach;
 mod verify;
 
-pub use error::{Error, Kind};
+pub use error::{Error, Kind, quoted};
 pub use evaluate::{Evaluation, EvaluationRequest, Told, read_truth};
 pub use frame::{Picture, picture_of};
 pub use index::{IndexRequest, Indexer};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Error;
+use super::{Error, quoted};
 use crate::embed::clip::Clip;
 use crate::embed::{Device, EmbedError, Embedder, builtin};
 use crate::models::{self, ModelCard};
@@ -65,7 +65,10 @@ pub fn open_model(name: &str, device: &Device) -> Result<Arc<dyn Embedder>, Erro
         None if models::Repository::from_name(name).is_some() => Err(Error::user(format!(
             "the model {name} is not on this machine"
         ))
-        .hint(format!("download it with: vsearch model pull {name}"))),
+        .hint(format!(
+            "download it with: vsearch model pull {}",
+            quoted(name)
+        ))),
         None => Err(Error::user(format!("unknown model {name:?}"))
             .hint("see which there are: vsearch model list")),
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Error, PooledReader, Session};
 use crate::embed::{Embedder, Templates};
 use crate::search::{
-    Answer, Clause, Feedback, Hit, Line, Next, Options, Question, Request, Resolver, Sequences,
-    query, query_sequence, remember,
+    Answer, Chain, Clause, Feedback, Hit, HitName, Line, Next, Options, Question, Request,
+    Resolver, Sequences, Subject, query, query_sequence, remember,
 };
 use crate::store::Filter;
 
@@ -21,7 +21,7 @@ pub struct Query {
     /// Phrasings that are averaged.
     pub templates: Templates,
     /// Longest time, in seconds, from the end of one step of a sequence to the start of the next.
-    pub within: Option<f64>,
+    pub within: f64,
     pub line: Line,
 }
 
@@ -33,6 +33,8 @@ pub struct Reply {
     pub model: String,
     /// A script of the sentences that it was not taught to read.
     pub unread_script: Option<&'static str>,
+    /// What is wanted and what is not, where they look the same to the model.
+    pub alike: Vec<(String, String)>,
 }
 
 /// Hits of one question, or sequences of several.
@@ -46,17 +48,6 @@ impl Session {
     /// Answers a query. The hits are kept, to be named by their numbers.
     pub fn query(&self, asked: &Query) -> Result<Reply, Error> {
         asked.request.check()?;
-        let within = match (asked.within, asked.request.then.first()) {
-            (Some(within), _) => within,
-            (None, None) => 0.0,
-            (None, Some(then)) => {
-                let then = then.wanted.first().map(Clause::name).unwrap_or_default();
-                return Err(
-                    Error::user("a sequence needs the longest time between its steps")
-                        .hint(format!("as in --then {then:?} --within 60s")),
-                );
-            }
-        };
         let reader = self.reader()?;
         let embedder = self.answering_model(asked.model.as_deref(), &reader)?;
         let embedder = embedder.as_ref();
@@ -67,26 +58,34 @@ impl Session {
         };
         let mut questions = resolver.questions(&asked.request)?;
         let unread_script = questions.iter().find_map(|q| q.unread_script);
+        let alike = questions.iter().flat_map(Question::alike).collect();
         let (filter, options) = (&asked.filter, asked.options);
         let found = match &mut questions[..] {
             [question] => {
                 let answer = query(&reader, embedder, question, options, filter)?;
-                remember(&reader, embedder, Some(&answer));
+                // A list stays as it is while its hits are asked about by their numbers.
+                let by_number = |c: &Clause| matches!(c.subject, Subject::Hit(HitName::Number(_)));
+                if !asked.request.wanted.iter().any(by_number) {
+                    remember(&reader, embedder, &answer);
+                }
                 Found::Hits(answer)
             }
             steps => {
                 // Steps follow one another in pictures.
                 steps.iter_mut().for_each(|step| step.words = None);
-                let on = (within, asked.line);
-                let found = query_sequence(&reader, embedder, steps, on, options, filter)?;
-                remember(&reader, embedder, None);
-                Found::Sequences(found)
+                let chain = Chain {
+                    questions: steps,
+                    within: asked.within,
+                    line: asked.line,
+                };
+                Found::Sequences(query_sequence(&reader, embedder, chain, options, filter)?)
             }
         };
         Ok(Reply {
             found,
             model: embedder.name().into(),
             unread_script,
+            alike,
         })
     }
 
@@ -105,7 +104,6 @@ impl Session {
             templates: &asked.templates,
         };
         let question: Question = resolver.question(&asked.request)?;
-        remember(&reader, embedder.as_ref(), None);
         Ok(Judging {
             feedback: Feedback::new(&reader, embedder.as_ref(), &question)?,
             reader,

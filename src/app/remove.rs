@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Session};
+use super::{Error, Session, quoted};
 use crate::types::VideoId;
 
 /// What was taken out.
@@ -52,8 +52,12 @@ impl Session {
         let reader = self.current_reader()?;
         let Some(known) = reader.video_at(&path)? else {
             let path = path.display();
-            return Err(Error::user(format!("{path}: not in the library"))
-                .hint(format!("index it first: vsearch index '{path}'")));
+            return Err(
+                Error::user(format!("{path}: not in the library")).hint(format!(
+                    "index it first: vsearch index {}",
+                    quoted(&path.to_string())
+                )),
+            );
         };
         let length = reader.video_length(known)?;
         let beyond = |time: &f64| length > 0.0 && *time > length;

@@ -1,6 +1,6 @@
 //! Concepts taught by examples.
 
-use super::{Error, Session};
+use super::{Error, Session, quoted};
 use crate::embed::Templates;
 use crate::search::{Resolver, Subject, TrainingExamples, learn};
 use crate::store::{Concept, ModelRow};
@@ -38,7 +38,8 @@ impl Session {
         if request.positives.is_empty() {
             return Err(
                 Error::user(format!("no example shows {name:?}")).hint(format!(
-                    "show one at least: vsearch teach {name:?} --positive VIDEO@TIME"
+                    "show one at least: vsearch teach {} --positive VIDEO@TIME",
+                    quoted(name)
                 )),
             );
         }

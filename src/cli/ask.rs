@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::app::Error;
-use crate::search::{Clause, Question, Request};
+use crate::search::{Clause, Request};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to look for")]
@@ -20,15 +20,15 @@ pub(super) struct AskArgs {
     /// Moments like a picture: a file, or the frame of a video at a time
     #[arg(long, value_name = "FILE|VIDEO@TIME[:WEIGHT]")]
     image: Vec<String>,
-    /// Moments like an earlier hit: its number in the last query, or VIDEO@TIME
+    /// Moments like an earlier hit: its number in the last list (which --like NUMBER leaves as it is), its id (m17), or VIDEO@TIME
     #[arg(long, value_name = "HIT[:WEIGHT]")]
     like: Vec<String>,
     /// Words in paths, cameras, tags, notes and subtitles, not pictures
     #[arg(long, value_name = "WORDS", conflicts_with_all = ["sentence", "and", "not", "image", "like", "templates"])]
     text: Option<String>,
-    /// Weight of such words beside pictures when a sentence is asked: 0 ignores them
-    #[arg(long, value_name = "WEIGHT", default_value_t = Question::WORDS_WEIGHT, value_parser = words_weight)]
-    text_weight: f64,
+    /// Look at pictures only: list no hits by words of the sentence in names, notes and subtitles
+    #[arg(long, conflicts_with = "text")]
+    no_words: bool,
     /// Phrasings to average: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "none")]
     pub(super) templates: String,
@@ -42,7 +42,7 @@ impl AskArgs {
             (Some(sentence), None) => Request::sentence(sentence)?,
             (None, None) => Request::default(),
         };
-        request.text_weight = self.text_weight;
+        request.words = !self.no_words;
         for text in &self.and {
             request.wanted.push(Clause::weighted(text)?);
         }
@@ -65,12 +65,5 @@ impl AskArgs {
     /// The set of phrasings that are averaged, where there is one.
     pub(super) fn averaged(&self) -> Option<&str> {
         Some(self.templates.as_str()).filter(|t| *t != "none")
-    }
-}
-
-fn words_weight(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(w) if (0.0..=100.0).contains(&w) => Ok(w),
-        _ => Err("must be a number from 0 to 100".into()),
     }
 }

@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,18 +19,20 @@ use crate::embed::Templates;
 use crate::ingest::{Event, Fold, Policy};
 use crate::media::Sampling;
 use crate::search::MINIMUM_CONFIDENCE;
-use crate::search::eval::{Honesty, Pair, Scores};
+use crate::search::eval::{Bin, Honesty, Pair, RightHit, Scores};
 
 /// Measure how well queries find what is known to be there, and only that
 ///
 /// Indexes DIR (into a temporary library, unless --library names one), asks every query of the
 /// ground truth, and prints moment recall@1/5/10 and the mean reciprocal rank. A query is found
 /// at k when one of its first k hits lies in the right file and inside, or within 1 s of, one of
-/// its intervals.
+/// its intervals. Of the queries found among ten: how many as matches and how many as guesses, and how
+/// well the stretch of the hit fits the interval (temporal intersection over union). Then what was said
+/// of the ten hits listed, in tenths of confidence, and how many of them were right.
 ///
 /// Then asks every query of every file alone. It is present in files it is listed for, absent from
 /// the others; printed are how well the confidence of the best hit tells the two apart (ROC AUC),
-/// how many present queries keep a hit at the level, and how many hits absent ones get.
+/// how many present queries get a match, and how many matches absent ones get.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   vsearch eval ground_truth.json --videos footage/
@@ -53,16 +56,16 @@ pub(super) struct EvalArgs {
     /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "none")]
     templates: String,
-    /// What words in names, tags and subtitles count beside pictures: 0 leaves them out
-    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
-    text_weight: f64,
+    /// Look for the words of the sentences in names, tags and subtitles as well
+    #[arg(long)]
+    words: bool,
     /// Fold samples that look the same into one moment: off, normal or strong
     #[arg(long, value_name = "FOLD", default_value_t)]
     fold: Fold,
     /// Rank hits by how they differ as well
     #[arg(long)]
     diverse: bool,
-    /// Confidence at which false hits are counted
+    /// From this confidence on, 0 to 1, a hit is a match
     #[arg(long, value_name = "MINIMUM", default_value_t = MINIMUM_CONFIDENCE)]
     confidence: f64,
     /// File of sentences, one a line, about things that are in none of the videos
@@ -81,8 +84,11 @@ pub(super) struct EvalArgs {
 struct QueryLine<'a> {
     file: &'a str,
     query: &'a str,
-    /// Of the first right hit, from 1.
+    /// Of the first right hit, from 1; whether it is a match, and how well its stretch fits.
     rank: Option<usize>,
+    #[serde(rename = "match")]
+    is_match: Option<bool>,
+    iou: Option<f64>,
 }
 
 /// One query asked of one file, or, where that is null, of all.
@@ -100,8 +106,9 @@ struct Summary<'a> {
     model: &'a str,
     #[serde(flatten)]
     scores: Scores,
-    /// Share of the queries, asked of all files, with a hit at the level.
+    /// Share of the queries, asked of all files, with a match.
     answered: f64,
+    reliability: [Bin; 10],
     confidence: Option<Honesty>,
     absent: Option<Honesty>,
 }
@@ -144,7 +151,7 @@ impl EvalArgs {
                 views: self.views,
                 ..IndexRequest::default()
             },
-            text_weight: self.text_weight,
+            words: self.words,
             diverse: self.diverse,
             minimum_confidence: self.confidence,
         })
@@ -153,9 +160,13 @@ impl EvalArgs {
     /// Prints what was measured of one query.
     fn tell(&self, told: &Told) -> Result<(), Error> {
         match *told {
-            Told::Ranked { file, query, rank } if self.json => {
-                json_line(&QueryLine { file, query, rank })?;
-            }
+            Told::Found { file, query, right } if self.json => json_line(&QueryLine {
+                file,
+                query,
+                rank: right.map(|r| r.rank),
+                is_match: right.map(|r| r.is_match),
+                iou: right.map(|r: RightHit| r.iou),
+            })?,
             Told::Pair {
                 query,
                 asked_of,
@@ -179,6 +190,7 @@ impl<'a> Summary<'a> {
             model: &found.model,
             scores: found.scores,
             answered: found.answered,
+            reliability: found.reliability,
             confidence: found.confidence,
             absent: found.absent,
         }
@@ -197,12 +209,26 @@ fn told(found: &Evaluation, minimum: f64) -> String {
         scores.recall_at_10,
         scores.mean_reciprocal_rank
     );
+    let _ = writeln!(
+        out,
+        "among the ten listed: right as a match {:.3}, as a guess {:.3}; the stretch of a right hit fits by {:.3} \
+         (temporal IoU)",
+        scores.right_matches, scores.right_guesses, scores.temporal_iou
+    );
+    let said = found.reliability.iter().filter(|b| b.hits > 0);
+    let said: Vec<String> = said
+        .map(|b| {
+            let right = 100.0 * b.share.unwrap_or(0.0);
+            format!("{:.0} %: {right:.0} % of {}", 100.0 * b.said, b.hits)
+        })
+        .collect();
+    let _ = writeln!(out, "confidence said, and right: {}", said.join("; "));
     let or_none = |auc: Option<f64>| auc.map_or("none".into(), |a| format!("{a:.3}"));
     if let Some(h) = found.confidence {
         out += &format!(
             "each query of each file alone, {} present and {} absent: AUC of the best confidence {} (of the best \
-             cosine {}); at level {minimum}: {:.3} of the present keep a hit, {:.2} false hits for each absent, {:.3} of \
-             the absent get any\n",
+             cosine {}); at level {minimum}: {:.3} of the present get a match, {:.2} false matches for each absent, {:.3} \
+             of the absent get any\n",
             h.present,
             h.absent,
             or_none(h.auc),
@@ -214,8 +240,8 @@ fn told(found: &Evaluation, minimum: f64) -> String {
     }
     if let Some(h) = found.absent {
         out += &format!(
-            "asked of all files at level {minimum}: {:.3} of the queries get a hit; of {} sentences about what is nowhere {:.3} \
-             do, {:.2} hits each\n",
+            "asked of all files at level {minimum}: {:.3} of the queries get a match; of {} sentences about what is nowhere \
+             {:.3} do, {:.2} each\n",
             found.answered, h.absent, h.false_positive_rate, h.false_hits
         );
     }

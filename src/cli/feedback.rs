@@ -3,9 +3,9 @@
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
-use super::output::{count, json_line, print, shown, width};
+use super::hits::row;
+use super::output::{count, json_line, print};
 use super::pictures;
-use super::query::{line, widest};
 use crate::app::json::HitLine;
 use crate::app::{Error, Query, Session};
 use crate::search::Hit;
@@ -36,7 +36,7 @@ pub(super) fn run(
         }
         let mut hit = next.hit;
         hit.rank = seen + 1;
-        note!("{}", line(&hit, width(&shown(&hit.video))));
+        note!("{}", row(&hit).trim_end());
         if show {
             pictures::show(judging.reader(), std::slice::from_ref(&hit))?;
         }
@@ -56,11 +56,10 @@ pub(super) fn run(
     for (n, hit) in right.iter_mut().enumerate() {
         hit.rank = n + 1;
     }
-    let columns = widest(right.iter());
     for hit in &right {
         match json {
             true => json_line(&HitLine::new(hit, false))?,
-            false => print(&format!("{}\n", line(hit, columns)))?,
+            false => print(&row(hit))?,
         }
     }
     note!(
@@ -70,9 +69,7 @@ pub(super) fn run(
     );
     if !right.is_empty() {
         let named = |hits: &[Hit]| -> String {
-            let each = hits
-                .iter()
-                .map(|h| format!(" '{}@{}'", shown(&h.video), h.timecode));
+            let each = hits.iter().map(|h| format!(" {}", h.name()));
             each.collect()
         };
         let negative = match wrong.is_empty() {

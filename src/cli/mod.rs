@@ -15,6 +15,7 @@ mod check;
 mod embed;
 mod eval;
 mod feedback;
+mod hits;
 mod index;
 mod label;
 mod log;

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::Common;
 use super::output::{json_line, print, shown};
-use crate::app::{Error, model_cards, open_model};
+use crate::app::{Error, model_cards, open_model, quoted};
 use crate::embed::Device;
 use crate::embed::canary::canaries;
 use crate::models::{self, Hub, PullEvent};
@@ -90,7 +90,10 @@ fn pull(common: &Common, name: &str) -> Result<ExitCode, Error> {
     progress.bar.finish_and_clear();
     if !common.quiet {
         note!("{name} is here: {}", shown(&dir));
-        note!("hint: use it with: vsearch index --model {name} FOLDER");
+        note!(
+            "hint: use it with: vsearch index --model {} FOLDER",
+            quoted(name)
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -56,10 +56,16 @@ pub(super) fn width(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
-/// A text filled up to so many columns.
-pub(super) fn padded(text: &str, columns: usize) -> String {
-    let missing = columns.saturating_sub(width(text));
-    format!("{text}{}", " ".repeat(missing))
+/// The end of a text, which tells most of a path, in so many columns.
+pub(super) fn shorter(text: &str, columns: usize) -> String {
+    let mut end = String::new();
+    for c in text.chars().rev() {
+        if width(&end) + width(&c.to_string()) >= columns {
+            break;
+        }
+        end.insert(0, c);
+    }
+    format!("\u{2026}{end}")
 }
 
 /// `1 video`, `2 videos`.
@@ -100,8 +106,7 @@ mod tests {
     #[test]
     fn names_of_two_columns_a_character_are_padded_right() {
         assert_eq!((width("gate"), width("一号门")), (4, 6));
-        assert_eq!(padded("一号门", 8), "一号门  ");
-        assert_eq!(padded("gate", 2), "gate");
+        assert_eq!(shorter("/srv/一号门.mp4", 10), "…号门.mp4");
     }
 
     #[test]

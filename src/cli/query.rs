@@ -6,26 +6,24 @@ use clap::{Args, ValueEnum};
 
 use super::args::Common;
 use super::ask::AskArgs;
-use super::output::{count, json_line, length, padded, print, shown, width};
+use super::hits::{counted, sequence_table, table, whole_percent};
+use super::output::{count, json_line, length, print, shown};
 use super::scope::ScopeArgs;
 use super::{feedback, pictures, session, tell_of_model};
 use crate::app::json::{HitLine, SearchedLine, SequenceLine};
 use crate::app::{Error, Found, Query, Reply, Session};
 use crate::embed::Templates;
 use crate::models;
-use crate::search::{
-    Answer, Clause, Hit, Line, MINIMUM_CONFIDENCE, Options, Parts, Request, Sequence,
-};
+use crate::search::{Answer, Clause, Line, MINIMUM_CONFIDENCE, Options, Request};
 use crate::store::{Method, Searched};
-use crate::types::timecode;
 
 /// Find moments with a sentence or a picture
 ///
-/// Prints the best matching moments: rank, confidence, score, video, time of the best frame, and the
-/// stretch that matches. Confidence is the probability that a hit is real. Hits below the minimum are not
-/// listed, unless their file name, camera, a tag, note or subtitle holds every word of the sentence.
-/// Queries by picture have no confidence. Scores rank the hits of one query; they cannot be compared
-/// across queries.
+/// Lists the k best events: rank, confidence, time of the best frame, the stretch that matches, the id of the
+/// hit and its video; then the wall clock and the camera where they are known. Confidence is the probability
+/// that a hit is real. Hits that reach the minimum are matches; the others stand below as weaker guesses. What
+/// words of names, tags, notes and subtitles find is a hit of its own, with the passage. Queries by picture have
+/// no confidence.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   vsearch query \"a person riding a bicycle\"
@@ -39,7 +37,8 @@ use crate::types::timecode;
 
   By a picture, a moment, an earlier hit, or words:
   vsearch query --image gate.mp4@00:01:30 -k 20
-  vsearch query --like 3
+  vsearch query --like 3         (hit 3 of the last list)
+  vsearch query --like m17       (the hit of that id, whatever was asked since)
   vsearch query --text \"gate 3\"
 
   One thing, then another:
@@ -51,19 +50,22 @@ use crate::types::timecode;
 
   For people and for scripts:
   vsearch query \"a dog\" --per-video 1 --diverse --thumbnails hits/
-  vsearch query \"a dog\" --sort time --confidence 0.8
+  vsearch query \"a dog\" --sort time --matches --confidence 0.8
   vsearch query \"a truck\" --json | jq -r 'select(.rank) | .video + \" \" + .timecode'
 
-Exit codes: 0 hits, 1 none that is likely enough, 2 error.")]
+Exit codes: 0 matches, 1 none (guesses may be listed), 2 error.")]
 pub(super) struct QueryArgs {
     /// Number of hits
     #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     k: u32,
-    /// Minimum confidence to list, 0 to 1
+    /// Minimum confidence of a match, 0 to 1; what is below is listed as a guess
     #[arg(long, value_name = "MINIMUM", default_value_t = MINIMUM_CONFIDENCE, value_parser = confidence)]
     confidence: f64,
-    /// List hits of every confidence
+    /// List matches only, no guesses
     #[arg(long)]
+    matches: bool,
+    /// List guesses as well, which is the default
+    #[arg(long, hide = true, conflicts_with = "matches")]
     all: bool,
     /// List at most N hits of each video
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -77,9 +79,9 @@ pub(super) struct QueryArgs {
     /// Then this, within the time of --within; repeat it for longer sequences
     #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["text", "feedback", "per_video", "diverse", "thumbnails", "show", "explain"])]
     then: Vec<String>,
-    /// Longest time between two steps of a sequence: 60s, 5m, 1h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    within: Option<f64>,
+    /// Longest time from the end of one step of a sequence to the start of the next: 10s, 5m, 1h
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s", requires = "then")]
+    within: f64,
     /// Follow a sequence by wall clock in front of one camera [default: within one video]
     #[arg(long, requires = "then")]
     same_camera: bool,
@@ -87,7 +89,7 @@ pub(super) struct QueryArgs {
     #[arg(long, requires = "then", conflicts_with = "same_camera")]
     any_camera: bool,
     /// Judge hits one by one; each answer refines the search
-    #[arg(long, conflicts_with_all = ["text", "not", "per_video", "diverse", "thumbnails", "explain", "all"])]
+    #[arg(long, conflicts_with_all = ["text", "not", "per_video", "diverse", "thumbnails", "explain", "all", "matches"])]
     feedback: bool,
     /// Compare every vector, however many there are
     #[arg(long)]
@@ -132,6 +134,13 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
     if let Some(script) = reply.unread_script {
         note!("{}", unread(&reply.model, script));
     }
+    for (wanted, unwanted) in &reply.alike {
+        note!(
+            "hint: {wanted:?} and {unwanted:?} look much the same to {}, which can hardly leave out one and keep the \
+             other",
+            reply.model
+        );
+    }
     match &reply.found {
         Found::Hits(answer) => args.print_hits(common, &session, &query, answer)?,
         Found::Sequences(found) => {
@@ -139,10 +148,7 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
                 json_line(&SequenceLine::new(sequence))?;
             }
             match args.json {
-                true => json_line(&SearchedLine::of_sequences(
-                    found.sequences.len(),
-                    &found.searched,
-                ))?,
+                true => json_line(&SearchedLine::of_sequences(found))?,
                 false => print(&sequence_table(&found.sequences))?,
             }
         }
@@ -156,6 +162,19 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
         );
     }
     if !common.quiet {
+        let untold = match &reply.found {
+            Found::Hits(answer) => {
+                note!("{}", counted(answer));
+                &answer.untold
+            }
+            Found::Sequences(found) => &found.untold,
+        };
+        for sentence in untold {
+            note!(
+                "{} cannot tell whether a picture shows {sentence:?}: it knows nothing like it, so these are guesses",
+                reply.model
+            );
+        }
         note!("{}", rests_on(searched, !query.filter.is_everything()));
         let undated = match args.any_camera {
             true => searched.undated + searched.clockless,
@@ -163,8 +182,14 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
         };
         if undated > 0 {
             note!(
-                "left out: {} recorded at an unknown time",
+                "left out: {} recorded at an unknown time (--trust-file-times takes the file's)",
                 count(undated, "video")
+            );
+        }
+        if searched.guessed > 0 {
+            note!(
+                "left out: {} of which only the time of the file is known (--trust-file-times)",
+                count(searched.guessed, "video")
             );
         }
     }
@@ -186,37 +211,40 @@ impl Reply {
 
 /// Why nothing was found, where it was not.
 fn nothing_found(reply: &Reply, query: &Query) -> Option<String> {
-    let (found, best) = match &reply.found {
-        Found::Hits(answer) => (!answer.hits.is_empty(), answer.best_left_out),
-        Found::Sequences(found) => (!found.sequences.is_empty(), None),
+    let best = match &reply.found {
+        Found::Hits(answer) if answer.matches > 0 => return None,
+        Found::Hits(answer) => answer.hits.first().map(|h| h.confidence),
+        Found::Sequences(found) if found.sequences.iter().any(|s| s.is_match) => return None,
+        Found::Sequences(found) => found.sequences.first().map(|s| s.confidence),
     };
-    let reason = match (best, &reply.found) {
-        _ if found => return None,
-        (Some(best), Found::Hits(answer)) => {
-            return Some(format!("no confident match: {}", unlikely(answer, best)));
+    let reason = match best {
+        Some(best) => {
+            let best = whole_percent(best.unwrap_or(0.0));
+            return Some(format!("no match: the best guess is {best} % likely"));
         }
-        _ if reply.searched().videos == 0 => "no indexed video lies in the scope asked for",
-        _ if query.request.is_text() => {
+        None if reply.searched().videos == 0 => "no indexed video lies in the scope asked for",
+        None if query.request.is_text() => {
             "no path, camera, tag, note or subtitle in scope holds these words"
         }
-        _ if !query.request.then.is_empty() => {
-            "nothing likely follows one another in this time (--all, --within)"
+        None if query.options.matches_only => "nothing is likely enough (leave --matches out)",
+        None if !query.request.then.is_empty() => {
+            "nothing follows one another in this time (--within)"
         }
-        _ if query.filter.is_timed() => "nothing in scope was recorded at these times",
-        _ => "the videos searched gave no frames (vsearch status)",
+        None if query.filter.is_timed() => "nothing in scope was recorded at these times",
+        None => "the videos searched gave no frames (vsearch status)",
     };
     Some(format!("no match: {reason}"))
 }
 
 impl QueryArgs {
     fn query(&self) -> Result<Query, Error> {
-        let minimum = if self.all { 0.0 } else { self.confidence };
         Ok(Query {
             request: self.ask.request(&self.then)?,
             filter: self.scope.filter(&std::env::current_dir()?)?,
             options: Options {
                 limit: self.k as usize,
-                minimum_confidence: minimum,
+                minimum_confidence: self.confidence,
+                matches_only: self.matches,
                 per_video: self.per_video.map(|n| n as usize),
                 diverse: self.diverse,
                 exact: self.exact,
@@ -255,8 +283,7 @@ impl QueryArgs {
             print(&table(&answer, self.explain))?;
         }
         if self.explain {
-            let minimum = query.options.minimum_confidence;
-            note!("{}", how(&answer, &query.request, minimum));
+            note!("{}", how(&answer, &query.request));
             if let Some(templates) = self.ask.averaged() {
                 note!("templates {templates}: each sentence is the mean of its phrasings");
             }
@@ -271,19 +298,6 @@ impl QueryArgs {
             pictures::show(&*session.reader()?, &answer.hits)?;
         }
         Ok(())
-    }
-}
-
-/// Why no hit is listed.
-fn unlikely(answer: &Answer, best: f64) -> String {
-    match answer.seeable {
-        Some(seeable) if seeable < MINIMUM_CONFIDENCE => {
-            "the sentence hardly says anything that can be seen (--all lists guesses)".into()
-        }
-        _ => format!(
-            "the best guess is {:.0} % likely (--all lists guesses)",
-            (100.0 * best).floor()
-        ),
     }
 }
 
@@ -318,94 +332,8 @@ fn duration(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A hit as it is printed for people, its video padded to `columns`.
-pub(super) fn line(hit: &Hit, columns: usize) -> String {
-    let confidence = match hit.confidence {
-        Some(c) => format!("{:>3.0} %", 100.0 * c),
-        None => "    -".into(),
-    };
-    let near_duplicates = match hit.near_duplicates {
-        0 => String::new(),
-        n => format!("  (and {n} alike in other videos)"),
-    };
-    format!(
-        "{:>3}  {confidence}  {:.4}  {}  {}  {} - {}{near_duplicates}",
-        hit.rank,
-        hit.score,
-        padded(&shown(&hit.video), columns),
-        hit.timecode,
-        timecode(hit.start),
-        timecode(hit.end),
-    )
-}
-
-/// Columns of the longest name.
-pub(super) fn widest<'a>(hits: impl Iterator<Item = &'a Hit>) -> usize {
-    let names = hits.map(|h| width(&shown(&h.video)));
-    names.max().unwrap_or(0)
-}
-
-fn table(answer: &Answer, explain: bool) -> String {
-    let mut out = String::new();
-    let columns = widest(answer.hits.iter());
-    for h in &answer.hits {
-        let _ = writeln!(out, "{}", line(h, columns));
-        if explain {
-            let _ = writeln!(out, "       {}", explained(h, &h.parts));
-        }
-    }
-    out
-}
-
-/// What a score is made of.
-fn explained(hit: &Hit, parts: &Parts) -> String {
-    let mut said = Vec::new();
-    said.extend(parts.similarity.map(|s| format!("similarity {s:.4}")));
-    let views = match parts.views {
-        0 | 1 => String::new(),
-        n => format!(", the best of {n} views"),
-    };
-    said.extend(hit.region.map(|r| {
-        format!(
-            "of {}x{} pixels at {},{}{views}",
-            r.width, r.height, r.x, r.y
-        )
-    }));
-    said.extend(parts.words.map(|w| {
-        let passage = parts.passage.as_deref().unwrap_or_default();
-        format!("words {w:+.4} for {:?}", passage.replace('\n', " "))
-    }));
-    said.extend(parts.penalty.map(|p| {
-        let cosines: Vec<String> = parts.unwanted.iter().map(|u| format!("{u:.4}")).collect();
-        format!("unwanted {:+.4} for similarity {}", -p, cosines.join(", "))
-    }));
-    said.extend(
-        parts
-            .z_score
-            .map(|z| format!("{z:.1} deviations above what pictures of all kinds have with it")),
-    );
-    said.join("; ")
-}
-
-fn sequence_table(found: &[Sequence]) -> String {
-    let mut out = String::new();
-    let columns = widest(found.iter().flat_map(|s| &s.steps));
-    for sequence in found {
-        let confidence = match sequence.confidence {
-            Some(c) => format!("{:>3.0} %", 100.0 * c),
-            None => "    -".into(),
-        };
-        let rank = sequence.rank;
-        let _ = writeln!(out, "{rank:>3}  {confidence}  {:.2}", sequence.score);
-        for step in &sequence.steps {
-            let _ = writeln!(out, "   {}", line(step, columns));
-        }
-    }
-    out
-}
-
 /// How the hits were found and judged.
-fn how(answer: &Answer, request: &Request, minimum: f64) -> String {
+fn how(answer: &Answer, request: &Request) -> String {
     let mut said = match answer.method {
         Method::Exact => format!("exact: all {} vectors in scope were compared", answer.among),
         Method::Hnsw => format!(
@@ -423,20 +351,6 @@ fn how(answer: &Answer, request: &Request, minimum: f64) -> String {
     };
     tell(&request.wanted, '+');
     tell(&request.unwanted, '-');
-    if answer.left_out > 0 {
-        let _ = write!(
-            said,
-            "\n{} below confidence {minimum} left out",
-            count(answer.left_out, "candidate")
-        );
-    }
-    if let Some(seeable) = answer.seeable.filter(|s| *s < 0.995) {
-        let _ = write!(
-            said,
-            "\nthe sentence is about something that can be seen: {:.0} % likely",
-            100.0 * seeable
-        );
-    }
     said
 }
 

@@ -27,6 +27,9 @@ pub(super) struct ScopeArgs {
     /// Only at these times of day; over midnight where the second is not later
     #[arg(long, value_name = "HH:MM..HH:MM")]
     between: Option<String>,
+    /// Take the time a file was written at as the time it was recorded, where nothing else tells
+    #[arg(long)]
+    trust_file_times: bool,
     /// Time zone of these times and of those printed, as Europe/Berlin [default: this machine's]
     #[arg(long, value_name = "ZONE", value_parser = time_zone)]
     time_zone: Option<TimeZone>,
@@ -36,7 +39,10 @@ impl ScopeArgs {
     /// Relative globs are taken from `here`.
     pub(super) fn filter(&self, here: &Path) -> Result<Filter, Error> {
         let zone = self.time_zone.clone().unwrap_or_else(TimeZone::system);
-        let mut filter = Filter::everything(zone);
+        let mut filter = Filter {
+            trust_file_times: self.trust_file_times,
+            ..Filter::everything(zone)
+        };
         if let Some(glob) = &self.inside {
             filter = filter.within(glob, here)?;
         }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::args::Common;
 use super::output::{count, print};
 use super::session;
-use crate::app::{Error, TeachRequest};
+use crate::app::{Error, TeachRequest, quoted};
 use crate::search::Subject;
 
 /// Teach a concept by examples, to be asked for by its name
@@ -65,9 +65,10 @@ pub(super) fn run(common: &Common, args: &TeachArgs) -> Result<ExitCode, Error> 
     })?;
     if !common.quiet {
         note!(
-            "learnt from {} and {}; ask for it: vsearch query @{name:?}",
+            "learnt from {} and {}; ask for it: vsearch query {}",
             count(concept.positives, "positive"),
-            count(concept.negatives, "negative")
+            count(concept.negatives, "negative"),
+            quoted(&format!("@{name}"))
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -76,7 +76,7 @@ pub(super) struct Committer<'a, 'v> {
     reading: Reading,
     writer: &'a mut ModelWriter,
     report: &'a (dyn Fn(Event) + Sync),
-    summary: &'a mut Summary,
+    summary: Summary,
     in_flight: HashMap<&'v Path, InFlight<'v>>,
     pending: Vec<NewMoment>,
     /// Samples the pending moments stand for.
@@ -90,14 +90,13 @@ impl<'a, 'v> Committer<'a, 'v> {
         videos: &'v [Video],
         writer: &'a mut ModelWriter,
         report: &'a (dyn Fn(Event) + Sync),
-        summary: &'a mut Summary,
     ) -> Self {
         Self {
             job,
             reading: job.reading(),
             writer,
             report,
-            summary,
+            summary: Summary::default(),
             in_flight: HashMap::with_capacity(videos.len().min(64)),
             pending: Vec::new(),
             samples: 0,
@@ -106,7 +105,7 @@ impl<'a, 'v> Committer<'a, 'v> {
     }
 
     /// Takes messages until every decoder and worker has gone.
-    pub(super) fn run(mut self, messages: Receiver<Message<'v>>) -> Result<(), IngestError> {
+    pub(super) fn run(mut self, messages: Receiver<Message<'v>>) -> Result<Summary, IngestError> {
         loop {
             match messages.recv_timeout(COMMIT_EVERY) {
                 Ok(message) => self.take(message)?,
@@ -118,7 +117,8 @@ impl<'a, 'v> Committer<'a, 'v> {
                 self.flush()?;
             }
         }
-        self.flush()
+        self.flush()?;
+        Ok(self.summary)
     }
 
     fn take(&mut self, message: Message<'v>) -> Result<(), IngestError> {

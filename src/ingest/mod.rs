@@ -57,6 +57,13 @@ fn self_test(embedder: &dyn Embedder, writer: &mut ModelWriter) -> Result<(), In
     Ok(())
 }
 
+/// Ends a run early, and hears what it does.
+#[derive(Clone, Copy)]
+struct Controls<'a> {
+    stop: &'a AtomicBool,
+    report: &'a (dyn Fn(Event) + Sync),
+}
+
 fn spawn<'scope>(
     scope: &'scope thread::Scope<'scope, '_>,
     name: String,
@@ -89,40 +96,43 @@ pub fn run(
                 builder.spawn_scoped(scope, || embedder.load())
             });
         };
-        let plan = plan::make(job, writer, &mut prober, &mut found, stop, report)?;
+        let controls = Controls { stop, report };
+        let plan = plan::make(job, writer, &mut prober, &mut found, controls)?;
         if let Some(loading) = loading {
             let loaded = loading.map_err(IngestError::Threads)?.join();
             loaded.unwrap_or_else(|panic| resume_unwind(panic))?;
         }
+        for (path, reason) in &plan.still_partial {
+            report(Event::Finished {
+                path,
+                outcome: &Outcome::StillPartial {
+                    reason: reason.clone(),
+                },
+                left: 0.0,
+            });
+        }
+        for problem in &plan.problems {
+            problem.record(job, writer)?;
+            report(Event::Finished {
+                path: &problem.path,
+                outcome: &Outcome::Failed {
+                    reason: problem.reason.clone(),
+                },
+                left: 0.0,
+            });
+        }
+        let videos = &plan.videos;
+        let read = match videos.is_empty() || prober.stopped() {
+            true => Summary::default(),
+            false => pipeline::run(job, (videos, prober), embedder, writer, report)?,
+        };
         let mut summary = Summary {
             current: plan.current,
             other: plan.other,
-            ..Summary::default()
+            still_partial: plan.still_partial.len(),
+            failed: plan.problems.len() + read.failed,
+            ..read
         };
-        for (path, reason) in plan.still_partial {
-            summary.still_partial += 1;
-            report(Event::Finished {
-                path: &path,
-                outcome: &Outcome::StillPartial { reason },
-                left: 0.0,
-            });
-        }
-        for problem in plan.problems {
-            problem.record(job, writer)?;
-            summary.failed += 1;
-            let outcome = Outcome::Failed {
-                reason: problem.reason,
-            };
-            report(Event::Finished {
-                path: &problem.path,
-                outcome: &outcome,
-                left: 0.0,
-            });
-        }
-        if !plan.videos.is_empty() && !prober.stopped() {
-            let videos = &plan.videos;
-            pipeline::run(job, videos, prober, embedder, writer, report, &mut summary)?;
-        }
         summary.interrupted = stop.load(Ordering::Relaxed);
         if !summary.interrupted {
             report(Event::CatchingUp);

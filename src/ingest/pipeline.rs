@@ -23,15 +23,14 @@ const COMMIT_QUEUE_CAPACITY: usize = 64;
 /// Subtitles kept of the files beside one video.
 const SIDECAR_LINES: usize = 20_000;
 
+/// Reads `videos`, the first by the process that probed them; the summary is of them only.
 pub(super) fn run(
     job: &Job,
-    videos: &[Video],
-    prober: Worker,
+    (videos, prober): (&[Video], Worker),
     embedder: &dyn Embedder,
     writer: &mut ModelWriter,
     report: &(dyn Fn(Event) + Sync),
-    summary: &mut Summary,
-) -> Result<(), IngestError> {
+) -> Result<Summary, IngestError> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let parts: Vec<(&Video, usize)> = videos
         .iter()
@@ -87,7 +86,7 @@ pub(super) fn run(
         // thread comes home.
         self_test(embedder, writer)?;
         // When the committer fails its channel closes, and so every thread comes home.
-        Committer::new(job, videos, writer, report, summary).run(messages)
+        Committer::new(job, videos, writer, report).run(messages)
     })
 }
 

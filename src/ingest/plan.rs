@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use walkdir::WalkDir;
 
-use super::{Event, IngestError, Job};
+use super::{Controls, Event, IngestError, Job};
 use crate::media::sidecar::Sidecars;
 use crate::media::{MediaError, Sampling, Span, Worker};
 use crate::store::{FileStamp, Known, ModelWriter, VideoRecord, content_digest};
@@ -103,8 +103,7 @@ pub(super) fn make(
     writer: &mut ModelWriter,
     prober: &mut Worker,
     found: &mut dyn FnMut(),
-    stop: &AtomicBool,
-    report: &(dyn Fn(Event) + Sync),
+    Controls { stop, report }: Controls,
 ) -> Result<Plan, IngestError> {
     let mut plan = Plan::default();
     let mut seen = HashSet::new();

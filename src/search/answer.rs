@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::candidates::Ranked;
-use super::merge::Merged;
-use super::rounded;
-use crate::store::{Filter, Method, Searched, VideoRef};
+use super::events::Event;
+use super::{HitName, rounded};
+use crate::store::{FileStamp, Filter, Method, Searched, VideoRef};
 use crate::types::{MomentId, Region, VectorId, timecode};
 
 /// One answer to a query: a stretch of one video and its best frame.
@@ -13,11 +13,15 @@ use crate::types::{MomentId, Region, VectorId, timecode};
 pub struct Hit {
     /// 1 is the best.
     pub rank: usize,
-    /// Fused rank value; comparable within one query only.
+    /// Cosine less what is taken off, or the rank value of words; comparable within one query and kind only.
     pub score: f64,
     /// How likely the hit is real, in [0, 1]; `None` where that cannot be told.
     pub confidence: Option<f64>,
+    /// Likely enough; else it is a guess.
+    pub is_match: bool,
+    pub found_by: FoundBy,
     pub video: PathBuf,
+    /// Of its best frame. It names the hit, too.
     pub moment: MomentId,
     /// Which video stream of it; the one a player shows where `None`.
     pub stream: Option<usize>,
@@ -27,16 +31,38 @@ pub struct Hit {
     /// Seconds; the stretch that matched, `start <= time <= end`.
     pub start: f64,
     pub end: f64,
+    /// Where it goes on in files of the same camera before and after: paths and seconds of them.
+    pub goes_on: Vec<(PathBuf, f64, f64)>,
     /// The part of the frame that matched; `None` is the whole.
     pub region: Option<Region>,
     pub camera: Option<String>,
-    /// Wall clock of the best frame, with offset; and in milliseconds since 1970 in UTC.
+    /// Wall clock of the best frame, with offset; and how it is known: `container`, `name` or `file`.
     pub recorded_at: Option<String>,
+    pub recorded_from: Option<String>,
+    /// The same in milliseconds since 1970 in UTC, where it is known well enough to order by.
     pub recorded_ms: Option<i64>,
+    /// Of its file when it was read.
+    pub stamp: FileStamp,
     pub model: String,
-    /// Moments of other videos that show the same and were left out for it.
+    /// Events of other videos that show the same and were left out for it.
     pub near_duplicates: usize,
     pub parts: Parts,
+}
+
+/// What a hit was found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundBy {
+    Pictures,
+    /// A path, camera, tag, note or subtitle.
+    Words,
+}
+
+/// Whether the file of a hit is the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileState {
+    AsRead,
+    Gone,
+    Changed,
 }
 
 /// What the score of a hit is made of.
@@ -50,12 +76,20 @@ pub struct Parts {
     pub z_score: Option<f64>,
     /// How many views of the frame there are.
     pub views: usize,
-    /// What matching words added, and the passage that holds them.
-    pub words: Option<f64>,
+    /// The passage that holds its words, where it was found by them.
     pub passage: Option<String>,
     /// Cosines with what is not wanted, and what they took off.
     pub unwanted: Vec<f64>,
     pub penalty: Option<f64>,
+}
+
+impl Parts {
+    pub(super) fn of_words(passage: &str) -> Self {
+        Self {
+            passage: Some(passage.into()),
+            ..Self::default()
+        }
+    }
 }
 
 /// The hits of one query, best first.
@@ -69,11 +103,11 @@ pub struct Answer {
     pub searched: Searched,
     /// Why words were ignored.
     pub without_words: Option<String>,
-    /// Candidates left out as too unlikely, and the likeliest of them.
-    pub left_out: usize,
-    pub best_left_out: Option<f64>,
-    /// How likely the sentences are about something that can be seen; `None` where that cannot be told.
-    pub seeable: Option<f64>,
+    /// Events found, whether they are listed or not, and how many of those are likely enough to be matches.
+    pub events: usize,
+    pub matches: usize,
+    /// Sentences of which the model cannot tell whether a picture shows them.
+    pub untold: Vec<String>,
 }
 
 impl Answer {
@@ -85,9 +119,9 @@ impl Answer {
             among: 0,
             searched,
             without_words: None,
-            left_out: 0,
-            best_left_out: None,
-            seeable: None,
+            events: 0,
+            matches: 0,
+            untold: Vec::new(),
         }
     }
 
@@ -97,45 +131,66 @@ impl Answer {
             method: ranked.method,
             among: ranked.among,
             without_words: ranked.without_words.clone(),
-            seeable: ranked.judges.as_ref().and_then(|j| j.wanted.seeable()),
+            untold: ranked.untold.clone(),
             ..Self::empty(searched)
         }
     }
 
-    /// Puts the hits in order of the wall clock where it is known, else by video and time. Ranks stay
-    /// those by score.
+    /// Puts the hits in order of the wall clock where it is known, else by video and time; matches stay before
+    /// guesses. Ranks stay those by confidence.
     pub fn sort_by_time(&mut self) {
         self.hits.sort_by(|a, b| {
-            let clock = |h: &Hit| (h.recorded_ms, h.video.clone());
+            let clock = |h: &Hit| (!h.is_match, h.recorded_ms, h.video.clone());
             clock(a).cmp(&clock(b)).then(a.time.total_cmp(&b.time))
         });
     }
 }
 
 impl Hit {
-    /// A moment as a hit, its rank, confidence and parts yet to be told.
-    pub(super) fn new(moment: &Merged, video: &VideoRef, model: &str, filter: &Filter) -> Self {
+    /// It stays while the reading of its video does.
+    pub fn name(&self) -> HitName {
+        HitName::Moment(self.moment)
+    }
+
+    /// Looks at its file. One that cannot be looked at counts as it was.
+    pub fn file_state(&self) -> FileState {
+        match FileStamp::of(&self.video) {
+            Ok(stamp) if stamp != self.stamp => FileState::Changed,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => FileState::Gone,
+            _ => FileState::AsRead,
+        }
+    }
+
+    /// An event as a hit; its rank, its parts and whether it is a match are yet to be told.
+    pub(super) fn new(event: &Event, video: &VideoRef, model: &str, filter: &Filter) -> Self {
         // Rounded down, so that seeking to the time printed (`ffmpeg -ss`) lands on this frame and not
         // on the one after it.
-        let time = (moment.best.row.time.seconds() * 1e3 + 1e-6).floor() / 1e3;
-        let recorded_ms = video
-            .recorded_ms
-            .map(|ms| ms.saturating_add((time * 1e3).round() as i64));
+        let time = (event.best.row.time.seconds() * 1e3 + 1e-6).floor() / 1e3;
+        let at = |ms: i64| ms.saturating_add((time * 1e3).round() as i64);
+        let from = video.recorded_from.as_deref();
         Self {
             rank: 0,
-            score: rounded(moment.best.score, 4),
-            confidence: None,
+            score: rounded(event.best.score, 4),
+            confidence: event.confidence,
+            is_match: false,
+            found_by: match event.best.passage {
+                Some(_) => FoundBy::Words,
+                None => FoundBy::Pictures,
+            },
             video: video.path.clone(),
-            moment: moment.best.row.moment,
+            moment: event.best.row.moment,
             stream: video.stream,
             time,
             timecode: timecode(time),
-            start: rounded(moment.start, 3).min(time),
-            end: rounded(moment.end, 3).max(time),
-            region: moment.best.row.region,
+            start: rounded(event.start - event.came_before, 3).min(time),
+            end: rounded(event.end - event.went_before, 3).max(time),
+            goes_on: Vec::new(),
+            region: event.best.row.region,
             camera: video.camera.clone(),
-            recorded_at: recorded_ms.and_then(|ms| filter.wall_clock(ms)),
-            recorded_ms,
+            recorded_at: video.recorded_ms.and_then(|ms| filter.wall_clock(at(ms))),
+            recorded_from: video.recorded_from.clone(),
+            recorded_ms: filter.clock(video.recorded_ms, from).map(at),
+            stamp: video.stamp,
             model: model.into(),
             near_duplicates: 0,
             parts: Parts::default(),

@@ -1,15 +1,16 @@
-//! Question → candidates → moments: how far to look, what is taken off, who judges.
+//! Question → candidates → events: how far to look, what is taken off, who judges.
 
 use std::collections::{HashMap, HashSet};
 
 use super::confidence::{self, Judge};
-use super::merge::{Candidate, Merged, merge};
+use super::events::{Candidate, Event, Recorded, absorbed, events, joined};
 use super::question::{Part, Question};
 use super::spread::Spread;
-use super::{Parts, SearchError, fuse, rounded};
+use super::{Parts, SearchError, rounded, words};
 use crate::embed::{EmbedError, Embedder};
 use crate::store::{
-    Filter, Found, Match, Method, ModelRow, Neighbour, Reader, Selection, StoreError,
+    FROM_FILE, Filter, Found, Match, Method, ModelRow, MomentRow, Neighbour, Reader, Selection,
+    StoreError,
 };
 use crate::types::{Embedding, MomentId, VectorId, VideoId};
 
@@ -20,9 +21,13 @@ const MIN_CANDIDATES: usize = 400;
 const CANDIDATES_AT_MOST: usize = 100_000;
 /// Passages of words looked at, at least.
 const WORDS_LOOKED_AT: usize = 200;
-/// What is not wanted counts where it stands out by more standard deviations than this
+/// What is not wanted takes off so many times as much as it stands out more than what is wanted
 /// (docs/decisions/0013-questions-of-several-parts.md).
-const UNWANTED_FROM: f64 = 2.0;
+const UNWANTED: f64 = 4.0;
+/// Listed events whose stretches are followed beyond the candidates, and how far to either side, in seconds.
+const GROWN_AT_MOST: usize = 200;
+const GROWN_BY: f64 = 600.0;
+const MOMENTS_AROUND: usize = 2_000;
 /// Vectors of pictures held at once while confidence is told.
 const PICTURES_AT_ONCE: usize = 1_000;
 
@@ -35,22 +40,17 @@ pub(super) struct Search<'a> {
     exact: bool,
 }
 
-/// Moments that answer one question, best first.
+/// Events that answer one question, best first.
 pub(super) struct Ranked {
-    pub(super) moments: Vec<Merged>,
+    pub(super) events: Vec<Event>,
     pub(super) method: Method,
     /// Vectors in scope.
     pub(super) among: usize,
     pub(super) without_words: Option<String>,
     /// Of the question's vector; `None` where only words were looked for.
     pub(super) spread: Option<Spread>,
-    pub(super) judges: Option<Judges>,
-}
-
-/// Of what is wanted, and of each thing that is not.
-pub(super) struct Judges {
-    pub(super) wanted: Judge,
-    unwanted: Vec<Judge>,
+    /// Sentences of which the model cannot tell whether a picture shows them.
+    pub(super) untold: Vec<String>,
 }
 
 impl<'a> Search<'a> {
@@ -77,7 +77,8 @@ impl<'a> Search<'a> {
         confidence::sample(self.reader, self.embedder, &self.model)
     }
 
-    /// At least `enough` moments where there are so many, `per_video` of one video at most.
+    /// At least `enough` events where there are so many, `per_video` of one video at most; with hits by words after
+    /// those of pictures.
     pub(super) fn ranked(
         &self,
         question: &Question,
@@ -87,27 +88,25 @@ impl<'a> Search<'a> {
         let searched = self.selection.searched;
         let most_of = |most: usize| enough.min(most.saturating_mul(searched.videos));
         let enough = per_video.map_or(enough, most_of);
-        let matches = question
-            .words()
-            .map_or(Ok(Vec::new()), |words| self.matching(words, enough));
+        let alone = question.wanted.is_empty();
         // Beside pictures, a damaged index of words costs what words would have added.
-        let (matches, without_words) = match matches {
-            Ok(matches) => (matches, None),
-            Err(e) if !question.wanted.is_empty() => (Vec::new(), Some(e.to_string())),
+        let (said, without_words) = match self.said(question, enough, per_video) {
+            Ok(said) => (said, None),
+            Err(e) if !alone => (Vec::new(), Some(e.to_string())),
             Err(e) => return Err(e.into()),
         };
         let sample = self.sample()?;
         let Some(vector) = question.vector(&sample) else {
-            if !question.wanted.is_empty() {
+            if !alone {
                 return Err(EmbedError::NoDirection.into());
             }
             return Ok(Ranked {
-                moments: fuse::words_alone(self.reader, &matches, &self.selection, enough)?,
                 method: Method::Words,
-                among: matches.len(),
+                among: said.len(),
+                events: said,
                 without_words,
                 spread: None,
-                judges: None,
+                untold: Vec::new(),
             });
         };
 
@@ -116,72 +115,118 @@ impl<'a> Search<'a> {
         let unwanted: Vec<(&Part, Spread)> = unwanted
             .map(|part| (part, Spread::new(&part.vector, &sample)))
             .collect();
-        // Long still scenes fill the first candidates with one moment: look further until there are
-        // moments enough, or no more vectors.
+        // Long still scenes fill the first candidates with one event: look further until there are
+        // events enough, or no more vectors.
         let wanted = enough.saturating_mul(CANDIDATES_PER_HIT);
         let mut wanted = wanted.clamp(MIN_CANDIDATES, CANDIDATES_AT_MOST);
-        let (moments, method, among) = loop {
-            let found = self.near(&vector, wanted, &self.selection)?;
-            let all = found.neighbours.len() < wanted;
-            let mut near = self.candidates(&found.neighbours)?;
-            if !matches.is_empty() {
-                let named = matches.iter().map(|m| m.passage.video);
-                let named = self.selection.narrowed(named);
-                let more = self.near(&vector, MIN_CANDIDATES, &named)?;
-                near.extend(self.candidates(&more.neighbours)?);
-                fuse::fuse(&mut near, &matches, question.words_weight);
-            }
-            self.penalise(&mut near, &spread, &unwanted)?;
-            let moments = merge(near);
+        let (mut found, method, among, whole) = loop {
+            let near = self.near(&vector, wanted)?;
+            let all = near.neighbours.len() < wanted;
+            let mut candidates = self.candidates(&near.neighbours)?;
+            self.penalise(&mut candidates, &spread, &unwanted)?;
+            let found = events(candidates, spread.mean);
             // What lies beyond has this similarity at most, and nothing to be taken off it.
-            let beyond = found
-                .neighbours
-                .last()
-                .map_or(-1.0, |n| f64::from(n.similarity));
-            let sure = moments.iter().filter(|m| m.best.score >= beyond);
-            let found_enough = match question.unwanted.is_empty() {
-                true => listed(&moments, per_video) >= enough,
-                false => sure.count() >= enough,
-            };
-            if all || found_enough || wanted >= CANDIDATES_AT_MOST {
-                break (moments, found.method, found.among);
+            let last = near.neighbours.last();
+            let beyond = last.map_or(-1.0, |n| f64::from(n.similarity));
+            let sure = |e: &&Event| question.unwanted.is_empty() || e.best.score >= beyond;
+            let absorbed = absorbed(&found, &self.recorded(&found)?).0;
+            let apart = found.iter().zip(absorbed).filter(|(_, absorbed)| !absorbed);
+            let sure = apart.map(|(event, _)| event).filter(sure);
+            if all || listed(sure, per_video) >= enough || wanted >= CANDIDATES_AT_MOST {
+                break (found, near.method, near.among, all);
             }
             wanted = wanted.saturating_mul(4).min(CANDIDATES_AT_MOST);
         };
-        let judge = |parts: &[Part], vector: &Embedding, spread: &Spread, scenes| {
-            Judge::new(self.reader, self.embedder, parts, (vector, spread), scenes)
-        };
-        let alone = |(part, spread): &(&Part, Spread)| {
-            judge(std::slice::from_ref(*part), &part.vector, spread, 1)
-        };
-        let judges = Judges {
-            wanted: judge(&question.wanted, &vector, &spread, searched.cameras)?,
-            unwanted: unwanted.iter().map(alone).collect::<Result<_, _>>()?,
-        };
+        let about = (&vector, &spread);
+        let judge = Judge::new(self.reader, self.embedder, &question.wanted, about)?;
+        if !whole {
+            found = self.grown(found, &vector, (&spread, &unwanted), enough)?;
+        }
+        self.judge(&judge, &mut found)?;
+        found.extend(said);
+        found.sort_by(|a, b| b.worth().total_cmp(&a.worth()));
         Ok(Ranked {
-            moments,
+            events: found,
             method,
             among,
             without_words,
             spread: Some(spread),
-            judges: Some(judges),
+            untold: judge.untold,
         })
     }
 
-    fn near(
-        &self,
-        vector: &Embedding,
-        limit: usize,
-        selection: &Selection,
-    ) -> Result<Found, StoreError> {
+    fn near(&self, vector: &Embedding, limit: usize) -> Result<Found, StoreError> {
         let (reader, model) = (self.reader, &self.model);
-        reader.neighbours(model, vector, limit, selection, self.exact)
+        reader.neighbours(model, vector, limit, &self.selection, self.exact)
     }
 
-    /// Passages that hold words of the question, of videos in scope.
-    fn matching(&self, words: &str, enough: usize) -> Result<Vec<Match>, StoreError> {
+    /// Follows the first events, given best first, to where they end: neighbours that belong to them need not be
+    /// among the candidates. Events whose best frame lies in the stretch of a better one are part of it.
+    fn grown(
+        &self,
+        events: Vec<Event>,
+        vector: &Embedding,
+        (of_question, unwanted): (&Spread, &[(&Part, Spread)]),
+        enough: usize,
+    ) -> Result<Vec<Event>, SearchError> {
+        let mut kept: Vec<Event> = Vec::with_capacity(events.len());
+        let mut taken: HashMap<VideoId, Vec<(f64, f64)>> = HashMap::new();
+        for mut event in events {
+            let video = event.best.row.video;
+            let time = event.best.row.time.seconds();
+            let stretches = taken.entry(video).or_default();
+            if stretches
+                .iter()
+                .any(|(from, to)| (*from..=*to).contains(&time))
+            {
+                continue;
+            }
+            if kept.len() < enough.min(GROWN_AT_MOST) {
+                let span = (event.start - GROWN_BY, event.end + GROWN_BY);
+                let mut rows = self.reader.moments_between(video, span, MOMENTS_AROUND)?;
+                let holds = |row: &MomentRow| {
+                    let (start, end) = (row.start.seconds(), row.end.seconds());
+                    self.selection.holds(video, start, end)
+                };
+                rows.retain(holds);
+                let views = self.views(rows.iter().map(|r| r.moment))?;
+                let mut around = Vec::with_capacity(rows.len());
+                for row in rows {
+                    let views = views.get(&row.moment).into_iter().flatten();
+                    let cosines = views.map(|v| f64::from(vector.similarity(v)));
+                    if let Some(cosine) = cosines.reduce(f64::max) {
+                        around.push(Candidate::new(row, cosine));
+                    }
+                }
+                self.penalise(&mut around, of_question, unwanted)?;
+                event.grow(&around, of_question.mean);
+                stretches.push((event.start, event.end));
+            }
+            kept.push(event);
+        }
+        Ok(kept)
+    }
+
+    /// Hits by words of the question, of videos in scope.
+    fn said(
+        &self,
+        question: &Question,
+        enough: usize,
+        per_video: Option<usize>,
+    ) -> Result<Vec<Event>, StoreError> {
+        let Some(asked) = &question.words else {
+            return Ok(Vec::new());
+        };
         let limit = WORDS_LOOKED_AT.max(enough);
-        self.reader.words(words, limit, &self.selection)
+        let matches: Vec<Match> = self.reader.words(asked, limit, &self.selection)?;
+        let wanted = words::Wanted {
+            words: asked,
+            alone: question.wanted.is_empty(),
+            selection: &self.selection,
+            limit: enough,
+            per_video,
+        };
+        words::found(self.reader, &matches, &wanted)
     }
 
     /// The moments of vectors, best first, each by the best of its views.
@@ -197,12 +242,8 @@ impl<'a> Search<'a> {
             {
                 let similarity = f64::from(n.similarity);
                 candidates.push(Candidate {
-                    row,
-                    score: similarity,
                     nearest: Some((n.id, similarity)),
-                    unwanted: Vec::new(),
-                    penalty: 0.0,
-                    words: None,
+                    ..Candidate::new(row, similarity)
                 });
             }
         }
@@ -219,7 +260,8 @@ impl<'a> Search<'a> {
         Ok(views.into_iter().collect())
     }
 
-    /// Takes off the score of candidates in which something that is not wanted stands out in any view.
+    /// Takes off the score of candidates in which something that is not wanted stands out more, in any view, than
+    /// what is wanted.
     fn penalise(
         &self,
         candidates: &mut [Candidate],
@@ -232,14 +274,14 @@ impl<'a> Search<'a> {
         let all_views = self.views(candidates.iter().map(|c| c.row.moment))?;
         for candidate in candidates.iter_mut() {
             let views = all_views.get(&candidate.row.moment);
+            let stands_out = of_question.z_score(candidate.score);
             for (part, spread) in unwanted {
                 let views = views.into_iter().flatten();
                 let cosines = views.map(|v| f64::from(part.vector.similarity(v)));
-                let nearest = cosines.zip(0..).max_by(|(a, _), (b, _)| a.total_cmp(b));
-                let (cosine, view) = nearest.unwrap_or((-1.0, 0));
-                let beyond = (spread.z_score(cosine) - UNWANTED_FROM).max(0.0);
-                candidate.unwanted.push((cosine, view));
-                candidate.penalty += part.weight * of_question.deviation * beyond;
+                let cosine = cosines.reduce(f64::max).unwrap_or(-1.0);
+                let more = (spread.z_score(cosine) - stands_out).max(0.0);
+                candidate.unwanted.push(cosine);
+                candidate.penalty += UNWANTED * part.weight * of_question.deviation * more;
             }
             candidate.score -= candidate.penalty;
         }
@@ -247,32 +289,50 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// How likely each moment is what is wanted, and nothing that is not.
-    pub(super) fn confidences(&self, ranked: &Ranked) -> Result<Vec<Option<f64>>, SearchError> {
-        let Some(judges) = &ranked.judges else {
-            return Ok(vec![None; ranked.moments.len()]);
-        };
-        let mut confidences = Vec::with_capacity(ranked.moments.len());
-        for moments in ranked.moments.chunks(PICTURES_AT_ONCE) {
-            let nearest = moments.iter().filter_map(|m| m.best.nearest);
-            let pictures = match judges.wanted.needs_pictures() {
+    /// Tells how likely each event is real.
+    fn judge(&self, judge: &Judge, events: &mut [Event]) -> Result<(), SearchError> {
+        for events in events.chunks_mut(PICTURES_AT_ONCE) {
+            let nearest = events.iter().filter_map(|e| e.best.nearest);
+            let pictures = match judge.needs_pictures() {
                 true => self
                     .reader
                     .vectors(&nearest.map(|(id, _)| id).collect::<Vec<_>>())?,
                 false => HashMap::new(),
             };
-            let views = match judges.unwanted.iter().any(Judge::needs_pictures) {
-                true => self.views(moments.iter().map(|m| m.best.row.moment))?,
-                false => HashMap::new(),
-            };
-            for moment in moments {
-                let best = &moment.best;
-                let views = views.get(&best.row.moment).map_or(&[][..], Vec::as_slice);
-                let picture = best.nearest.and_then(|(id, _)| pictures.get(&id));
-                confidences.push(judges.confidence(moment, picture, views));
+            for event in events {
+                let picture = event.best.nearest.and_then(|(id, _)| pictures.get(&id));
+                let likely = judge.confidence(event.best.score, picture);
+                // As it is printed: what reads as the level is at the level.
+                event.confidence = likely.map(|c| rounded(c, 3));
             }
         }
-        Ok(confidences)
+        Ok(())
+    }
+
+    /// Joins events that go on in the next file of their camera, where the clock is known.
+    pub(super) fn joined(&self, events: Vec<Event>) -> Result<Vec<Event>, SearchError> {
+        let recorded = self.recorded(&events)?;
+        Ok(joined(events, &recorded))
+    }
+
+    /// Where the videos of events lie on the wall clocks of their cameras, as far as that is known.
+    fn recorded(&self, events: &[Event]) -> Result<HashMap<VideoId, Recorded>, StoreError> {
+        let ids: HashSet<VideoId> = events.iter().map(|e| e.best.row.video).collect();
+        let ids: Vec<VideoId> = ids.into_iter().collect();
+        let mut recorded = HashMap::new();
+        for (id, video) in self.reader.videos_by_id(&ids)? {
+            let from = video.recorded_from.as_deref();
+            let clock = video.recorded_ms.filter(|_| from != Some(FROM_FILE));
+            if let (Some(camera), Some(ms)) = (video.camera, clock) {
+                let own = Recorded {
+                    camera,
+                    start: ms as f64 / 1e3,
+                    length: self.reader.video_length(id)?,
+                };
+                recorded.insert(id, own);
+            }
+        }
+        Ok(recorded)
     }
 
     /// What the scores of candidates are made of.
@@ -283,18 +343,16 @@ impl<'a> Search<'a> {
     ) -> Result<HashMap<MomentId, Parts>, SearchError> {
         let views = self.views(candidates.clone().map(|c| c.row.moment))?;
         let parts = candidates.map(|candidate| {
-            let unwanted = candidate.unwanted.iter().map(|(u, _)| rounded(*u, 4));
+            let unwanted = candidate.unwanted.iter().map(|u| rounded(*u, 4));
             let penalised = !candidate.unwanted.is_empty();
             let (vector, similarity) = candidate.nearest.unzip();
             let z_score = spread.zip(similarity).map(|(s, c)| s.z_score(c));
-            let words = candidate.words.as_ref();
             let parts = Parts {
                 vector,
                 similarity: similarity.map(|s| rounded(s, 4)),
                 z_score: z_score.map(|z| rounded(z, 2)),
                 views: views.get(&candidate.row.moment).map_or(0, Vec::len),
-                words: words.map(|(bonus, _)| rounded(*bonus, 4)),
-                passage: words.map(|(_, passage)| passage.clone()),
+                passage: None,
                 unwanted: unwanted.collect(),
                 penalty: penalised.then(|| rounded(candidate.penalty, 4)),
             };
@@ -304,33 +362,14 @@ impl<'a> Search<'a> {
     }
 }
 
-impl Judges {
-    /// `picture`: the vector of the view that is nearest to what is wanted; `views`: of all there are. Both where
-    /// judges need them.
-    fn confidence(
-        &self,
-        moment: &Merged,
-        picture: Option<&Embedding>,
-        views: &[Embedding],
-    ) -> Option<f64> {
-        let (_, similarity) = moment.best.nearest?;
-        let mut likely = self.wanted.confidence(similarity, picture)?;
-        for (judge, (cosine, view)) in self.unwanted.iter().zip(&moment.best.unwanted) {
-            let unwanted = judge.confidence(*cosine, views.get(*view));
-            likely *= 1.0 - unwanted.unwrap_or(0.0);
-        }
-        Some(likely)
-    }
-}
-
-/// How many of the moments can be listed.
-fn listed(moments: &[Merged], per_video: Option<usize>) -> usize {
+/// How many of the events can be listed.
+fn listed<'e>(events: impl Iterator<Item = &'e Event>, per_video: Option<usize>) -> usize {
     let Some(most) = per_video else {
-        return moments.len();
+        return events.count();
     };
     let mut counts: HashMap<VideoId, usize> = HashMap::new();
-    for moment in moments {
-        *counts.entry(moment.best.row.video).or_default() += 1;
+    for event in events {
+        *counts.entry(event.best.row.video).or_default() += 1;
     }
     counts.into_values().map(|n| n.min(most)).sum()
 }

@@ -17,7 +17,8 @@ const OTHERS_COUNT: f64 = 3.0;
 /// Not taken are those as similar as this to a positive: they may well show the same.
 const ALIKE: f32 = 0.9;
 const ROUNDS: usize = 500;
-/// Of models that bring no reference: see [`crate::embed::Reference`].
+/// Log-odds of what the name says by itself, in standard deviations above pictures of all kinds: where a picture is
+/// as likely to show it as not. Lower than [`crate::embed::Reference`] has it, for examples are given of what is there.
 const SLOPE: f64 = 1.34;
 const INTERCEPT: f64 = -3.44;
 
@@ -52,15 +53,11 @@ pub fn learn(
     let sample = confidence::sample(reader, embedder, &search.model)?;
     let prior = match &examples.sentence {
         Some(sentence) => {
-            let (slope, intercept) = match &embedder.profile().reference {
-                Some(r) => (r.slope, r.intercept),
-                None => (SLOPE, INTERCEPT),
-            };
             let spread = Spread::new(sentence, &sample);
-            let slope = slope / spread.deviation;
+            let slope = SLOPE / spread.deviation;
             Head {
                 weights: scaled(sentence.as_slice(), slope),
-                bias: intercept - slope * spread.mean,
+                bias: INTERCEPT - slope * spread.mean,
             }
         }
         None => Head {

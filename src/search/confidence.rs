@@ -7,19 +7,14 @@ use crate::embed::{Embedder, neutral, neutral_digest};
 use crate::store::{ModelRow, Reader};
 use crate::types::Embedding;
 
-/// Hits below are not listed where nobody says otherwise.
+/// From here on a hit is a match, and no guess, where nobody says otherwise.
 pub const MINIMUM_CONFIDENCE: f64 = 0.5;
 
 /// Vectors of a library taken for pictures of all kinds where the model knows none.
 const SAMPLE: usize = 1000;
-/// A sentence farther from every neutral one than these are from one another, by so many standard
-/// deviations, is about nothing that can be seen.
-const STRANGE: f64 = -2.9;
-/// How soon that tells, in standard deviations.
-const STRANGE_WITHIN: f64 = 0.07;
-/// The more scenes are looked through, the farther the best of them stands out by chance: for `n` of them the
-/// log-odds fall by this times ln n.
-const CROWD: f64 = 0.4;
+/// A model that knows a list of things cannot tell whether a picture shows what is farther than this from each of
+/// them: its confidence is halved, and so stays below one half.
+const KNOWN: f64 = 0.5;
 /// A neutral sentence as near as this says the same as the query's.
 const SAME: f32 = 0.9;
 
@@ -38,8 +33,8 @@ pub(super) fn sample(
 /// Judges the hits of one question.
 pub(super) struct Judge {
     way: Way,
-    /// How likely the sentences are about something that can be seen at all; `None` where that cannot be told.
-    seeable: Option<f64>,
+    /// Sentences of which the model cannot tell whether a picture shows them.
+    pub(super) untold: Vec<String>,
 }
 
 enum Way {
@@ -52,81 +47,77 @@ enum Way {
 }
 
 impl Judge {
-    /// Of what is wanted, its one vector, and that one's spread over what [`sample`] gives. `scenes`: cameras, and
-    /// videos of unknown ones, that are looked through.
+    /// Of what is wanted, its one vector, and that one's spread over what [`sample`] gives. What it says of a
+    /// picture depends on neither the library nor the scope.
     pub(super) fn new(
         reader: &Reader,
         embedder: &dyn Embedder,
         wanted: &[Part],
         (vector, spread): (&Embedding, &Spread),
-        scenes: usize,
     ) -> Result<Self, SearchError> {
-        let unknown = Self {
-            way: Way::Unknown,
-            seeable: None,
+        let by = |way| Self {
+            way,
+            untold: Vec::new(),
         };
         if let [part] = wanted
             && let Source::Concept { scale, bias } = part.source
         {
-            let way = Way::Linear {
+            return Ok(by(Way::Linear {
                 slope: scale,
                 intercept: bias,
-            };
-            return Ok(Self { way, ..unknown });
+            }));
         }
         if wanted.iter().any(|p| p.source != Source::Sentence) {
-            return Ok(unknown);
+            return Ok(by(Way::Unknown));
         }
         let Some(reference) = &embedder.profile().reference else {
             let Some(scale) = embedder.profile().logit_scale else {
-                return Ok(unknown);
+                return Ok(by(Way::Unknown));
             };
-            let mut neutral = Neutral::open(reader, embedder)?.vectors;
+            let mut neutral = neutral_vectors(reader, embedder)?;
             neutral.retain(|n| n.similarity(vector) < SAME);
             let scale = f64::from(scale);
-            let way = Way::Share { scale, neutral };
-            return Ok(Self { way, ..unknown });
+            return Ok(by(Way::Share { scale, neutral }));
         };
         let slope = reference.slope / spread.deviation;
         let way = Way::Linear {
             slope,
-            intercept: reference.intercept
-                - slope * spread.mean
-                - CROWD * (scenes.max(1) as f64).ln(),
+            intercept: reference.intercept - slope * spread.mean,
         };
-        let neutral = Neutral::open(reader, embedder)?;
-        let seeable = wanted.iter().map(|part| {
-            let nearest = nearest(&part.vector, &neutral.vectors);
-            let strangeness = neutral.usual.z_score(nearest) - STRANGE;
-            logistic(strangeness / STRANGE_WITHIN)
-        });
-        let seeable = seeable.reduce(f64::min);
-        Ok(Self { way, seeable })
+        let things = reference.vectors()?;
+        let is_known = |part: &&Part| {
+            let near = |thing| f64::from(part.vector.similarity(thing)) >= KNOWN;
+            things.iter().any(near)
+        };
+        let untold = wanted.iter().filter(|part| !is_known(part));
+        Ok(Self {
+            way,
+            untold: untold.map(|part| part.name.clone()).collect(),
+        })
     }
 
-    /// Whether it looks at pictures' vectors, and not at their cosines with the question alone.
+    /// Whether it looks at pictures' vectors, and not at their scores alone.
     pub(super) fn needs_pictures(&self) -> bool {
         matches!(self.way, Way::Share { .. })
     }
 
-    /// Of a hit: `similarity` is the cosine of question and picture, `picture` its vector where it is needed.
-    pub(super) fn confidence(&self, similarity: f64, picture: Option<&Embedding>) -> Option<f64> {
+    /// Of a hit: `score` is the cosine of question and picture less what is taken off, `picture` its vector where
+    /// it is needed.
+    pub(super) fn confidence(&self, score: f64, picture: Option<&Embedding>) -> Option<f64> {
         let likely = match &self.way {
             Way::Unknown => return None,
-            Way::Linear { slope, intercept } => logistic(slope * similarity + intercept),
+            Way::Linear { slope, intercept } => logistic(slope * score + intercept),
             Way::Share { scale, neutral } => {
                 let picture = picture?;
                 let cosines = neutral.iter().map(|n| f64::from(n.similarity(picture)));
-                let others: f64 = cosines.map(|c| (scale * (c - similarity)).exp()).sum();
+                let others: f64 = cosines.map(|c| (scale * (c - score)).exp()).sum();
                 1.0 / (1.0 + others)
             }
         };
-        Some(likely * self.seeable.unwrap_or(1.0))
-    }
-
-    /// How likely the sentences are about something that can be seen.
-    pub(super) fn seeable(&self) -> Option<f64> {
-        self.seeable
+        Some(match self.untold.is_empty() {
+            true => likely,
+            false => likely / 2.0,
+        })
     }
 }
 
@@ -134,61 +125,23 @@ pub(super) fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The cosine with the nearest of `others`.
-fn nearest(vector: &Embedding, others: &[Embedding]) -> f64 {
-    let cosines = others.iter().map(|o| f64::from(vector.similarity(o)));
-    cosines.fold(-1.0, f64::max)
-}
-
-/// The neutral sentences of a model.
-struct Neutral {
-    vectors: Vec<Embedding>,
-    /// How near they are to the nearest other one.
-    usual: Spread,
-}
-
-impl Neutral {
-    /// Made when they are first needed, and kept in the library.
-    fn open(reader: &Reader, embedder: &dyn Embedder) -> Result<Self, SearchError> {
-        let name = format!(
-            "neutral-sentences-{}-{}",
-            neutral_digest(),
-            embedder.fingerprint()
-        );
-        let kept = reader.kept(&name);
-        if let Some(neutral) = kept.and_then(|bytes| Self::unpacked(&bytes, embedder.dim())) {
-            return Ok(neutral);
-        }
-        let vectors = neutral(embedder)?;
-        let nearness = vectors.iter().enumerate().map(|(i, n)| {
-            let before = nearest(n, &vectors[..i]);
-            before.max(nearest(n, &vectors[i + 1..]))
-        });
-        let usual = Spread::from_values(nearness);
-        let made = Self { vectors, usual };
-        reader.keep(&name, &made.packed());
-        Ok(made)
-    }
-
-    /// Mean and deviation of how near they are, then the vectors: f32, little-endian.
-    fn packed(&self) -> Vec<u8> {
-        let usual = [self.usual.mean as f32, self.usual.deviation as f32];
-        let values = self.vectors.iter().flat_map(Embedding::as_slice);
-        let all = usual.iter().chain(values);
-        all.flat_map(|v| v.to_le_bytes()).collect()
-    }
-
-    fn unpacked(bytes: &[u8], dim: usize) -> Option<Self> {
+/// The neutral sentences' vectors, made when they are first needed and kept in the library.
+fn neutral_vectors(
+    reader: &Reader,
+    embedder: &dyn Embedder,
+) -> Result<Vec<Embedding>, SearchError> {
+    let (digest, model) = (neutral_digest(), embedder.fingerprint());
+    let name = format!("neutral-{digest}-{model}");
+    if let Some(bytes) = reader.kept(&name) {
+        // f32, little-endian, one vector after the other.
         let (values, _) = bytes.as_chunks::<4>();
         let values: Vec<f32> = values.iter().map(|v| f32::from_le_bytes(*v)).collect();
-        let (usual, values) = values.split_first_chunk::<2>()?;
-        let vectors = values.chunks(dim).map(<[f32]>::to_vec);
-        Some(Self {
-            vectors: vectors.filter_map(Embedding::normalised).collect(),
-            usual: Spread {
-                mean: f64::from(usual[0]),
-                deviation: f64::from(usual[1]),
-            },
-        })
+        let vectors = values.chunks(embedder.dim()).map(<[f32]>::to_vec);
+        return Ok(vectors.filter_map(Embedding::normalised).collect());
     }
+    let vectors = neutral(embedder)?;
+    let values = vectors.iter().flat_map(Embedding::as_slice);
+    let bytes: Vec<u8> = values.flat_map(|v| v.to_le_bytes()).collect();
+    reader.keep(&name, &bytes);
+    Ok(vectors)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::SearchError;
 use super::candidates::Search;
-use super::merge::Merged;
+use super::events::Event;
 use crate::types::{Embedding, MomentId};
 
 /// How much the score counts beside novelty (the λ of maximal marginal relevance).
@@ -13,38 +13,29 @@ const RELEVANCE: f64 = 0.7;
 const NEAR_DUPLICATE: f32 = 0.98;
 
 impl Search<'_> {
-    /// Up to `limit` of the moments that differ from one another, with how many more are like each.
+    /// Up to `limit` of the events that differ from one another, with how many more are like each.
     pub(super) fn diverse(
         &self,
-        moments: Vec<(Merged, Option<f64>)>,
+        events: Vec<Event>,
         limit: usize,
-    ) -> Result<Vec<(Merged, Option<f64>, usize)>, SearchError> {
-        let nearest = moments.iter().filter_map(|(m, _)| m.best.nearest);
+    ) -> Result<Vec<(Event, usize)>, SearchError> {
+        let nearest = events.iter().filter_map(|e| e.best.nearest);
         let ids: Vec<_> = nearest.map(|(id, _)| id).collect();
         let mut vectors = self.reader.vectors(&ids)?;
-        let wordy = moments.iter().filter(|(m, _)| m.best.nearest.is_none());
-        let wordy: Vec<MomentId> = wordy.map(|(m, _)| m.best.row.moment).collect();
-        let views = self.reader.vectors_of(&self.model, &wordy)?.into_iter();
+        let said = events.iter().filter(|e| e.best.nearest.is_none());
+        let said: Vec<MomentId> = said.map(|e| e.best.row.moment).collect();
+        let views = self.reader.vectors_of(&self.model, &said)?.into_iter();
         let first =
             |(moment, views): (MomentId, Vec<Embedding>)| Some((moment, views.into_iter().next()?));
-        let mut first_views: HashMap<MomentId, Embedding> = views.filter_map(first).collect();
-        let (mut pool, mut confidences) = (Vec::new(), HashMap::new());
-        for (moment, confidence) in moments {
-            let id = moment.best.row.moment;
-            confidences.insert(id, confidence);
-            let vector = match moment.best.nearest {
+        let first_views: HashMap<MomentId, Embedding> = views.filter_map(first).collect();
+        let with_vector = events.into_iter().filter_map(|event| {
+            let vector = match event.best.nearest {
                 Some((vector, _)) => vectors.remove(&vector),
-                None => first_views.remove(&id),
+                None => first_views.get(&event.best.row.moment).cloned(),
             };
-            pool.extend(vector.map(|v| (moment, v)));
-        }
-        let taken = diversify(pool, limit).into_iter();
-        let confidence = |id: &MomentId| confidences.get(id).copied().flatten();
-        let with_confidence = taken.map(|(m, near_duplicates)| {
-            let confidence = confidence(&m.best.row.moment);
-            (m, confidence, near_duplicates)
+            Some((event, vector?))
         });
-        Ok(with_confidence.collect())
+        Ok(diversify(with_vector.collect(), limit))
     }
 }
 
@@ -52,8 +43,8 @@ impl Search<'_> {
 /// (Carbonell & Goldstein 1998): each time the one that scores well and is least like those taken. Near
 /// duplicates in other videos are counted with the first of them. Returns the moments with how many more are
 /// like each.
-fn diversify(moments: Vec<(Merged, Embedding)>, limit: usize) -> Vec<(Merged, usize)> {
-    let mut kept: Vec<(Merged, Embedding, usize)> = Vec::new();
+fn diversify(moments: Vec<(Event, Embedding)>, limit: usize) -> Vec<(Event, usize)> {
+    let mut kept: Vec<(Event, Embedding, usize)> = Vec::new();
     for (moment, vector) in moments {
         let video = moment.best.row.video;
         let same = kept
@@ -64,14 +55,14 @@ fn diversify(moments: Vec<(Merged, Embedding)>, limit: usize) -> Vec<(Merged, us
             None => kept.push((moment, vector, 0)),
         }
     }
-    let score = |m: &Merged| m.best.score;
+    let score = |e: &Event| e.worth();
     let best = kept.first().map_or(0.0, |(m, ..)| score(m));
     let range = best - kept.last().map_or(0.0, |(m, ..)| score(m));
-    let relevance = |m: &Merged| match range > 0.0 {
+    let relevance = |m: &Event| match range > 0.0 {
         true => 1.0 - (best - score(m)) / range,
         false => 1.0,
     };
-    let mut taken: Vec<(Merged, usize)> = Vec::new();
+    let mut taken: Vec<(Event, usize)> = Vec::new();
     // How similar each is to the nearest of those taken.
     let mut nearest = vec![0f64; kept.len()];
     while taken.len() < limit && !kept.is_empty() {
@@ -96,19 +87,17 @@ fn diversify(moments: Vec<(Merged, Embedding)>, limit: usize) -> Vec<(Merged, us
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::merge::tests::candidate;
+    use crate::search::events::tests::candidate;
 
-    fn moment(video: i64, score: f64, direction: [f32; 2]) -> (Merged, Embedding) {
+    fn moment(video: i64, score: f64, direction: [f32; 2]) -> (Event, Embedding) {
         let best = candidate(video, video * 100 + (score * 50.0) as i64, score);
-        let merged = Merged {
-            best,
-            start: 0.0,
-            end: 1.0,
-        };
-        (merged, Embedding::normalised(direction.to_vec()).unwrap())
+        (
+            Event::new(best, 0.0, 1.0),
+            Embedding::normalised(direction.to_vec()).unwrap(),
+        )
     }
 
-    fn videos(taken: &[(Merged, usize)]) -> Vec<(i64, usize)> {
+    fn videos(taken: &[(Event, usize)]) -> Vec<(i64, usize)> {
         let ids = taken.iter().map(|(m, n)| (m.best.row.video.0, *n));
         ids.collect()
     }

@@ -1,12 +1,13 @@
-//! How well queries find what is known to be there: moment recall@k and mean reciprocal rank; and how
-//! well their confidence tells what is there from what is not.
+//! How well queries find what is known to be there: moment recall@k, mean reciprocal rank and how well the stretch
+//! told fits; how many right hits are listed as matches and as guesses; and how well their confidence tells what is
+//! there from what is not.
 //!
-//! A query is found at k when one of its first k hits lies in the right file and inside, or
-//! within a second of, one of its intervals.
+//! A hit is right when it lies in the right file and its best frame inside, or within a second of, an interval of
+//! its query. A query is found at k when one of its first k hits is right.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Hit};
+use super::{Answer, Hit, rounded};
 
 /// Interval edges are good to about half a second, and sampling adds to it.
 const SLACK_SECONDS: f64 = 1.0;
@@ -30,16 +31,44 @@ pub struct TruthQuery {
     pub intervals: Vec<[f64; 2]>,
 }
 
-/// Rank of the first hit that is right, from 1; `None` where none is. `is_file` tells whether
-/// a hit lies in the right file.
-pub fn rank(hits: &[Hit], truth: &TruthQuery, is_file: impl Fn(&Hit) -> bool) -> Option<usize> {
-    let right = |hit: &&Hit| {
-        let inside = |[start, end]: &[f64; 2]| {
-            (start - SLACK_SECONDS..=end + SLACK_SECONDS).contains(&hit.time)
-        };
-        is_file(hit) && truth.intervals.iter().any(inside)
+/// Hits a list has where nobody says otherwise.
+pub const LISTED: usize = 10;
+
+/// The first right hit of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RightHit {
+    /// From 1.
+    pub rank: usize,
+    #[serde(rename = "match")]
+    pub is_match: bool,
+    /// Temporal intersection over union of its stretch and the interval it fits best.
+    pub iou: f64,
+}
+
+/// Whether a hit, in the right file, shows what a query names.
+pub fn is_right(hit: &Hit, truth: &TruthQuery) -> bool {
+    let inside =
+        |[start, end]: &[f64; 2]| (start - SLACK_SECONDS..=end + SLACK_SECONDS).contains(&hit.time);
+    truth.intervals.iter().any(inside)
+}
+
+/// The first hit that is right; `None` where none is. `is_file` tells whether a hit lies in the right file.
+pub fn first_right(
+    hits: &[Hit],
+    truth: &TruthQuery,
+    is_file: impl Fn(&Hit) -> bool,
+) -> Option<RightHit> {
+    let hit = hits.iter().find(|h| is_file(h) && is_right(h, truth))?;
+    let iou = |[start, end]: &[f64; 2]| {
+        let shared = (hit.end.min(*end) - hit.start.max(*start)).max(0.0);
+        let all = hit.end.max(*end) - hit.start.min(*start);
+        if all > 0.0 { shared / all } else { 1.0 }
     };
-    hits.iter().find(right).map(|hit| hit.rank)
+    Some(RightHit {
+        rank: hit.rank,
+        is_match: hit.is_match,
+        iou: rounded(truth.intervals.iter().map(iou).fold(0.0, f64::max), 4),
+    })
 }
 
 /// Over all queries.
@@ -51,21 +80,61 @@ pub struct Scores {
     pub recall_at_10: f64,
     /// Mean of 1/rank; 0 for what was not found.
     pub mean_reciprocal_rank: f64,
+    /// Share of the queries with a right hit among the ten listed: as a match, and as a guess.
+    pub right_matches: f64,
+    pub right_guesses: f64,
+    /// Mean over the queries found at 10.
+    pub temporal_iou: f64,
 }
 
-pub fn scores(ranks: &[Option<usize>]) -> Scores {
-    let mean = |f: &dyn Fn(usize) -> f64| {
-        let sum: f64 = ranks.iter().flatten().map(|&r| f(r)).sum();
-        (sum / ranks.len().max(1) as f64 * 1e4).round() / 1e4
+pub fn scores(found: &[Option<RightHit>]) -> Scores {
+    let sum = |f: &dyn Fn(&RightHit) -> f64| found.iter().flatten().map(f).fold(0.0, |a, b| a + b);
+    let share = |f: &dyn Fn(&RightHit) -> bool| {
+        rounded(
+            sum(&|r| f64::from(u8::from(f(r)))) / found.len().max(1) as f64,
+            4,
+        )
     };
-    let recall = |k: usize| mean(&|r| f64::from(u8::from(r <= k)));
+    let listed = |r: &RightHit| r.rank <= LISTED;
+    let fits = sum(&|r| if listed(r) { r.iou } else { 0.0 });
+    let count = found.iter().flatten().filter(|r| listed(r)).count();
     Scores {
-        queries: ranks.len(),
-        recall_at_1: recall(1),
-        recall_at_5: recall(5),
-        recall_at_10: recall(10),
-        mean_reciprocal_rank: mean(&|r| 1.0 / r as f64),
+        queries: found.len(),
+        recall_at_1: share(&|r| r.rank <= 1),
+        recall_at_5: share(&|r| r.rank <= 5),
+        recall_at_10: share(&listed),
+        mean_reciprocal_rank: rounded(sum(&|r| 1.0 / r.rank as f64) / found.len().max(1) as f64, 4),
+        right_matches: share(&|r| listed(r) && r.is_match),
+        right_guesses: share(&|r| listed(r) && !r.is_match),
+        temporal_iou: rounded(fits / count.max(1) as f64, 4),
     }
+}
+
+/// Hits whose confidence lies in one tenth of all there is, and how many of them are right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Bin {
+    pub hits: usize,
+    pub right: usize,
+    /// Mean of what was said of them.
+    pub said: f64,
+    /// Share of them that is right; `None` without hits.
+    pub share: Option<f64>,
+}
+
+/// The ten bins of a reliability diagram, of hits by their confidence and whether they are right.
+pub fn reliability(hits: &[(f64, bool)]) -> [Bin; 10] {
+    let mut bins = [Bin::default(); 10];
+    for (confidence, right) in hits {
+        let bin = &mut bins[((confidence * 10.0) as usize).min(9)];
+        bin.hits += 1;
+        bin.right += usize::from(*right);
+        bin.said += confidence;
+    }
+    for bin in bins.iter_mut().filter(|b| b.hits > 0) {
+        bin.said = rounded(bin.said / bin.hits as f64, 3);
+        bin.share = Some(rounded(bin.right as f64 / bin.hits as f64, 3));
+    }
+    bins
 }
 
 /// What a query got where what it names is known to be there, or not to be.
@@ -76,25 +145,24 @@ pub struct Pair {
     pub similarity: f64,
     #[serde(rename = "stands_out")]
     pub z_score: f64,
-    /// How likely the sentence is about something that can be seen.
-    pub seeable: f64,
-    /// Hits at the level.
+    /// The model can tell whether a picture shows what the sentence says.
+    pub told: bool,
+    /// Matches.
+    #[serde(rename = "matches")]
     pub hits: usize,
 }
 
 impl Pair {
     /// `None` where there is no hit, or no confidence in it.
-    pub fn new(answer: &Answer, minimum: f64) -> Option<Self> {
-        let sure = |h: &Hit| h.confidence.unwrap_or(0.0);
-        let hits = answer.hits.iter();
-        let best = hits.max_by(|a, b| sure(a).total_cmp(&sure(b)))?;
+    pub fn new(answer: &Answer) -> Option<Self> {
+        let best = answer.hits.first()?;
         let parts = &best.parts;
         Some(Self {
             confidence: best.confidence?,
             similarity: parts.similarity?,
             z_score: parts.z_score?,
-            seeable: answer.seeable?,
-            hits: answer.hits.iter().filter(|h| sure(h) >= minimum).count(),
+            told: answer.untold.is_empty(),
+            hits: answer.hits.iter().filter(|h| h.is_match).count(),
         })
     }
 }
@@ -120,7 +188,7 @@ pub struct Honesty {
 /// `None` without any query.
 pub fn honesty(present: &[Pair], absent: &[Pair]) -> Option<Honesty> {
     let share = |pairs: &[Pair], f: &dyn Fn(&Pair) -> f64| {
-        let sum: f64 = pairs.iter().map(f).sum();
+        let sum = pairs.iter().map(f).fold(0.0, |a, b| a + b);
         (sum / pairs.len().max(1) as f64 * 1e4).round() / 1e4
     };
     let both = !present.is_empty() && !absent.is_empty();
@@ -151,14 +219,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scores_count_ranks() {
-        let s = scores(&[Some(1), Some(4), None, Some(10)]);
+    fn scores_count_ranks_and_fits() {
+        let right = |rank, is_match, iou| {
+            Some(RightHit {
+                rank,
+                is_match,
+                iou,
+            })
+        };
+        let s = scores(&[
+            right(1, true, 0.5),
+            right(4, false, 1.0),
+            None,
+            right(10, false, 0.0),
+        ]);
         assert_eq!(
             (s.recall_at_1, s.recall_at_5, s.recall_at_10),
             (0.25, 0.5, 0.75)
         );
         assert_eq!(s.mean_reciprocal_rank, 0.3375);
+        assert_eq!(
+            (s.right_matches, s.right_guesses, s.temporal_iou),
+            (0.25, 0.5, 0.5)
+        );
         assert_eq!(scores(&[]).recall_at_1, 0.0);
+    }
+
+    #[test]
+    fn what_was_said_is_held_against_what_was_right() {
+        let bins = reliability(&[(0.82, true), (0.88, false), (1.0, true), (0.0, false)]);
+        assert_eq!((bins[8].hits, bins[8].share), (2, Some(0.5)));
+        assert_eq!(bins[8].said, 0.85);
+        assert_eq!((bins[9].right, bins[0].share), (1, Some(0.0)));
+        assert_eq!(bins[5].share, None);
     }
 
     #[test]
@@ -167,7 +260,7 @@ mod tests {
             confidence,
             similarity,
             z_score: 0.0,
-            seeable: 1.0,
+            told: true,
             hits,
         };
         let present = [pair(0.9, 0.2, 2), pair(0.3, 0.3, 0)];
@@ -194,7 +287,15 @@ mod tests {
         };
         let hits = [hit(1, "b", 11.0), hit(2, "a", 8.9), hit(3, "a", 12.9)];
         let in_a = |h: &Hit| h.video.ends_with("a");
-        assert_eq!(rank(&hits, &truth, in_a), Some(3));
-        assert_eq!(rank(&hits[..2], &truth, in_a), None);
+        let right = first_right(&hits, &truth, in_a).unwrap();
+        assert_eq!((right.rank, right.is_match), (3, true));
+        assert_eq!(first_right(&hits[..2], &truth, in_a), None);
+        let long = Hit {
+            start: 11.0,
+            end: 15.0,
+            ..hit(1, "a", 12.0)
+        };
+        let right = first_right(&[long], &truth, in_a).unwrap();
+        assert_eq!(right.iou, 0.2);
     }
 }

@@ -128,6 +128,7 @@ impl Feedback {
         liked: Option<bool>,
     ) -> Result<(), SearchError> {
         self.answered.push((hit.video.clone(), hit.start, hit.end));
+        self.answered.extend(hit.goes_on.iter().cloned());
         let Some((model, liked)) = reader.model(embedder.fingerprint())?.zip(liked) else {
             return Ok(());
         };

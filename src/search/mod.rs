@@ -1,5 +1,5 @@
-//! From a request to ranked moments. [`query`] reads top to bottom: question → vector →
-//! candidates → merged moments → confident hits.
+//! From a request to ranked events. [`query`] reads top to bottom: question → vector → candidates → events →
+//! matches and guesses.
 
 mod answer;
 mod candidates;
@@ -7,37 +7,37 @@ mod concept;
 mod confidence;
 mod diverse;
 pub mod eval;
+mod events;
 mod feedback;
-mod fuse;
 mod last_hits;
-mod merge;
 mod question;
 mod request;
 mod resolve;
 mod sequence;
 mod spread;
+mod words;
 
 use std::collections::HashMap;
 
 use crate::embed::{EmbedError, Embedder};
 use crate::media::MediaError;
-use crate::store::{Filter, Reader, Searched, StoreError, holds_all};
+use crate::store::{Filter, Reader, Searched, StoreError};
 use crate::types::VideoId;
 
-pub use self::answer::{Answer, Hit, Parts};
+pub use self::answer::{Answer, FileState, FoundBy, Hit, Parts};
 use self::candidates::Search;
 pub use self::concept::{TrainingExamples, learn};
 pub use self::confidence::MINIMUM_CONFIDENCE;
+use self::events::Event;
 pub use self::feedback::{Feedback, Next};
-pub use self::last_hits::{last_hit, remember};
-use self::merge::Merged;
+pub use self::last_hits::{HitName, remember};
 pub use self::question::{Part, Question, Source};
 pub use self::request::{Clause, Request, RequestError, Subject, video_at};
 pub use self::resolve::Resolver;
-pub use self::sequence::{Line, Sequence, Sequences, query_sequence};
+pub use self::sequence::{Chain, Line, Sequence, Sequences, query_sequence};
 pub use self::spread::Spread;
 
-/// Moments among which differing ones are looked for.
+/// Events among which differing ones are looked for.
 const DIVERSE_AMONG: usize = 100;
 
 /// Why a query has no answer.
@@ -69,8 +69,8 @@ pub enum SearchError {
     HitOfOtherModel { number: usize, model: String },
     #[error("the last query had {count} hits, so there is no hit {number}")]
     NoSuchHit { number: usize, count: usize },
-    #[error("hit {number} was found by its words, or is not in the library any more")]
-    HitWithoutVector { number: usize },
+    #[error("{name} is not in the library any more, or has no vector of this model")]
+    NoSuchMoment { name: HitName },
 }
 
 fn others(available: &[String]) -> String {
@@ -86,8 +86,10 @@ fn others(available: &[String]) -> String {
 pub struct Options {
     /// k of top-k.
     pub limit: usize,
-    /// None that are less likely than this.
+    /// From here on a hit is a match; below it is a guess.
     pub minimum_confidence: f64,
+    /// No guesses.
+    pub matches_only: bool,
     /// So many of one video at most.
     pub per_video: Option<usize>,
     /// Hits that differ from one another, near duplicates counted.
@@ -101,7 +103,8 @@ impl Options {
     pub fn top(limit: usize) -> Self {
         Self {
             limit,
-            minimum_confidence: 0.0,
+            minimum_confidence: MINIMUM_CONFIDENCE,
+            matches_only: false,
             per_video: None,
             diverse: false,
             exact: false,
@@ -109,8 +112,8 @@ impl Options {
     }
 }
 
-/// Finds moments that answer a question, in the videos a filter leaves. All of the answer is of one state
-/// of the library.
+/// Finds events that answer a question, in the videos a filter leaves. All of the answer is of one state of the
+/// library.
 pub fn query(
     reader: &Reader,
     embedder: &dyn Embedder,
@@ -128,66 +131,61 @@ pub fn query(
     };
     let ranked = search.ranked(question, enough, options.per_video)?;
     let mut answer = Answer::from_ranked(&ranked, search.selection.searched);
-    let confidences = search.confidences(&ranked)?;
-    let mut chosen = Vec::new();
+    let is_match = |e: &Event| e.confidence.is_none_or(|c| c >= options.minimum_confidence);
+    let mut events = search.joined(ranked.events)?;
+    // Those without a confidence are matches, whatever their rank.
+    events.sort_by_key(|e| !is_match(e));
+    answer.events = events.len();
+    answer.matches = events.iter().filter(|e| is_match(e)).count();
     let mut of_video: HashMap<VideoId, usize> = HashMap::new();
-    for (moment, confidence) in ranked.moments.into_iter().zip(confidences) {
-        let named = moment.best.words.as_ref().is_some_and(|(_, passage)| {
-            question
-                .words()
-                .is_some_and(|words| holds_all(own_words(passage), words))
-        });
-        if confidence.is_some_and(|c| c < options.minimum_confidence) && !named {
-            answer.left_out += 1;
-            let best = answer.best_left_out.into_iter().chain(confidence);
-            answer.best_left_out = best.reduce(f64::max);
-            continue;
-        }
-        let count = of_video.entry(moment.best.row.video).or_default();
+    let mut chosen = Vec::new();
+    for event in events {
+        let count = of_video.entry(event.best.row.video).or_default();
         *count += 1;
-        if options.per_video.is_none_or(|most| *count <= most) && chosen.len() < enough {
-            chosen.push((moment, confidence));
+        let wanted = is_match(&event) || !options.matches_only;
+        if wanted && options.per_video.is_none_or(|most| *count <= most) && chosen.len() < enough {
+            chosen.push(event);
         }
     }
-    let chosen: Vec<(Merged, Option<f64>, usize)> = match options.diverse {
+    let mut chosen: Vec<(Event, usize)> = match options.diverse {
         true => search.diverse(chosen, options.limit)?,
-        false => {
-            let chosen = chosen.into_iter().take(options.limit);
-            chosen.map(|(m, c)| (m, c, 0)).collect()
-        }
+        false => chosen.into_iter().map(|event| (event, 0)).collect(),
     };
-    let videos: Vec<VideoId> = chosen.iter().map(|(m, ..)| m.best.row.video).collect();
-    let videos = reader.videos_by_id(&videos)?;
-    let mut parts = search.parts(chosen.iter().map(|(m, ..)| &m.best), ranked.spread)?;
-    for (moment, confidence, near_duplicates) in &chosen {
-        let row = &moment.best.row;
-        let (Some(video), Some(parts)) = (videos.get(&row.video), parts.remove(&row.moment)) else {
+    chosen.sort_by_key(|(event, _)| !is_match(event));
+    let ids = chosen.iter().flat_map(|(event, _)| event.videos());
+    let videos = reader.videos_by_id(&ids.collect::<Vec<VideoId>>())?;
+    let seen = chosen.iter().map(|(e, _)| &e.best);
+    let seen = seen.filter(|best| best.passage.is_none());
+    let mut parts = search.parts(seen, ranked.spread)?;
+    for (event, near_duplicates) in &chosen {
+        let row = &event.best.row;
+        let Some(video) = videos.get(&row.video) else {
             continue;
         };
+        let goes_on = event.goes_on.iter().filter_map(|stretch| {
+            let video = videos.get(&stretch.video)?;
+            Some((video.path.clone(), stretch.start, stretch.end))
+        });
         answer.hits.push(Hit {
             rank: answer.hits.len() + 1,
-            confidence: confidence.map(|c| rounded(c, 3)),
+            is_match: is_match(event),
             near_duplicates: *near_duplicates,
-            parts,
-            ..Hit::new(moment, video, embedder.name(), filter)
+            goes_on: goes_on.collect(),
+            parts: match &event.best.passage {
+                Some(passage) => Parts::of_words(passage),
+                None => parts.remove(&row.moment).unwrap_or_default(),
+            },
+            ..Hit::new(event, video, embedder.name(), filter)
         });
     }
     tracing::debug!(
         hits = answer.hits.len(),
-        left_out = answer.left_out,
+        matches = answer.matches,
+        events = answer.events,
         videos = answer.searched.videos,
         "query: answered"
     );
     Ok(answer)
-}
-
-/// Of a passage that begins with a path only the file's name: every file below a folder bears the folder's.
-fn own_words(passage: &str) -> &str {
-    let path = passage.lines().next().unwrap_or_default();
-    match path.strip_prefix('/').and_then(|p| p.rfind('/')) {
-        Some(slash) => &passage[slash + 2..],
-        None => passage,
-    }
 }
 
 /// What was searched where files were read and gave nothing; else an error.
@@ -215,6 +213,7 @@ fn rounded(value: f64, places: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::FileStamp;
 
     /// A hit at a time of a video, in seconds, and no more.
     pub(super) fn hit(video: &str, time: f64) -> Hit {
@@ -222,6 +221,8 @@ mod tests {
             rank: 0,
             score: 0.5,
             confidence: None,
+            is_match: true,
+            found_by: FoundBy::Pictures,
             video: video.into(),
             moment: crate::types::MomentId(0),
             stream: None,
@@ -232,7 +233,13 @@ mod tests {
             region: None,
             camera: None,
             recorded_at: None,
+            recorded_from: None,
             recorded_ms: None,
+            stamp: FileStamp {
+                size: 0,
+                modified_ns: 0,
+            },
+            goes_on: Vec::new(),
             model: "m".into(),
             near_duplicates: 0,
             parts: Parts::default(),

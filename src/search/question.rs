@@ -3,6 +3,9 @@
 use super::spread::Spread;
 use crate::types::Embedding;
 
+/// Two things asked for that are as near to one another as this look the same to a model.
+const ALIKE: f32 = 0.75;
+
 /// What a part of a question was made from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Source {
@@ -46,32 +49,32 @@ pub struct Question {
     pub unwanted: Vec<Part>,
     /// Looked for in paths, cameras, tags, notes and subtitles.
     pub words: Option<String>,
-    /// What the best match of words counts beside a vector: so many times the distance between the
-    /// best and the middle candidate (docs/decisions/0012-words-beside-pictures.md).
-    pub words_weight: f64,
     /// A script of its sentences that the model was not taught to read.
     pub unread_script: Option<&'static str>,
 }
 
 impl Question {
-    /// [`Question::words_weight`] where nobody says otherwise.
-    pub const WORDS_WEIGHT: f64 = 0.25;
-
     /// All of these together, and no words.
     pub fn new(wanted: Vec<Part>) -> Self {
         Self {
             wanted,
             unwanted: Vec::new(),
             words: None,
-            words_weight: 0.0,
             unread_script: None,
         }
     }
 
-    /// Words are to be looked for.
-    pub(super) fn words(&self) -> Option<&str> {
-        let counts = self.wanted.is_empty() || self.words_weight > 0.0;
-        self.words.as_deref().filter(|_| counts)
+    /// Pairs of what is wanted and what is not that look the same to the model: it can hardly keep one and leave out
+    /// the other.
+    pub fn alike(&self) -> Vec<(String, String)> {
+        let pairs = self
+            .wanted
+            .iter()
+            .flat_map(|w| self.unwanted.iter().map(move |u| (w, u)));
+        let alike = pairs.filter(|(w, u)| w.vector.similarity(&u.vector) >= ALIKE);
+        alike
+            .map(|(w, u)| (w.name.clone(), u.name.clone()))
+            .collect()
     }
 
     /// One vector for all that is wanted: its cosine with a picture ranks pictures as the sum of each

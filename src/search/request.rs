@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Question;
+use super::HitName;
 
 const WEIGHTS: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 /// A part that counts so many times less than another changes nothing.
@@ -15,8 +15,8 @@ pub struct Request {
     pub unwanted: Vec<Clause>,
     /// Words to look for in paths, cameras, tags, notes and subtitles, and in no picture.
     pub text: Option<String>,
-    /// What words of the sentences count beside pictures: 0 leaves them out.
-    pub text_weight: f64,
+    /// Words of the sentences are looked for in those, too.
+    pub words: bool,
     /// What comes after it, step by step.
     pub then: Vec<Request>,
 }
@@ -41,8 +41,8 @@ pub enum Subject {
         video: PathBuf,
         seconds: f64,
     },
-    /// A hit of the last query, by its number from 1.
-    Hit(usize),
+    /// A hit of an earlier query.
+    Hit(HitName),
 }
 
 /// Why something cannot be asked.
@@ -135,7 +135,7 @@ impl Default for Request {
             wanted: Vec::new(),
             unwanted: Vec::new(),
             text: None,
-            text_weight: Question::WORDS_WEIGHT,
+            words: true,
             then: Vec::new(),
         }
     }
@@ -155,7 +155,7 @@ impl Clause {
         Ok(Self { subject, weight })
     }
 
-    /// The number of a hit of the last query, else as [`Clause::picture`].
+    /// A hit by its number in the last list or by its id, else as [`Clause::picture`].
     pub fn like(text: &str) -> Result<Self, RequestError> {
         let (named, weight) = weighted(text, names_picture)?;
         let subject = Subject::example(named)?;
@@ -179,7 +179,7 @@ impl Clause {
             Subject::Concept(name) => format!("@{name}"),
             Subject::Picture(path) => path.to_string_lossy().into_owned(),
             Subject::Frame { video, seconds } => format!("{}@{seconds}", video.to_string_lossy()),
-            Subject::Hit(number) => format!("hit {number}"),
+            Subject::Hit(name) => name.to_string(),
         }
     }
 }
@@ -194,11 +194,11 @@ impl Subject {
         Ok(Self::Frame { video, seconds })
     }
 
-    /// The number of a hit of the last query, else as [`Subject::picture`].
+    /// A hit by its number in the last list or by its id, else as [`Subject::picture`].
     pub fn example(named: &str) -> Result<Self, RequestError> {
-        match named.trim_start_matches('#').parse() {
-            Ok(number) => Ok(Self::Hit(number)),
-            Err(_) => Self::picture(named),
+        match HitName::parse(named) {
+            Some(name) => Ok(Self::Hit(name)),
+            None => Self::picture(named),
         }
     }
 }

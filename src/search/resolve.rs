@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::SearchError;
-use super::last_hits::last_hit;
+use super::last_hits::hit_vector;
 use super::question::{Part, Question, Source};
 use super::request::{Clause, Request, Subject};
 use crate::embed::{EmbedError, Embedder, Templates, load_picture, unread_script};
@@ -41,10 +41,9 @@ impl Resolver<'_> {
                 .find_map(|t| unread(&t)),
             words: match (&request.text, said.is_empty()) {
                 (Some(words), _) => Some(words.clone()),
-                (None, true) => None,
-                (None, false) => Some(said.join(" ")),
+                (None, false) if request.words => Some(said.join(" ")),
+                _ => None,
             },
-            words_weight: request.text_weight,
         })
     }
 
@@ -81,7 +80,7 @@ impl Resolver<'_> {
     /// The vector of a picture, a frame or an earlier hit; of anything else, of what it says.
     pub fn example(&self, subject: &Subject) -> Result<Embedding, SearchError> {
         match subject {
-            Subject::Hit(number) => last_hit(self.reader, self.embedder, *number),
+            Subject::Hit(name) => hit_vector(self.reader, self.embedder, *name),
             Subject::Picture(path) => self.seen(load_picture(path)?),
             Subject::Frame { video, seconds } => self.seen(frame(video, *seconds)?),
             Subject::Sentence(text) => Ok(self.templates.embed(self.embedder, text)?),

@@ -1,13 +1,13 @@
 //! One thing, then another: ordered moments within a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Hit, Options, Question, Search, SearchError, nothing_to_search, rounded};
 use crate::embed::Embedder;
 use crate::store::{Filter, Reader, Searched};
-use crate::types::VideoId;
+use crate::types::{MomentId, VideoId};
 
-/// Moments of each step among which sequences are looked for, at least and at most.
+/// Events of each step among which sequences are looked for, at least and at most.
 const AMONG: std::ops::RangeInclusive<usize> = 100..=300;
 
 /// One thing and then another: a hit for each step.
@@ -19,6 +19,8 @@ pub struct Sequence {
     pub score: f64,
     /// How likely all its hits are real.
     pub confidence: Option<f64>,
+    /// All its hits are matches.
+    pub is_match: bool,
     /// Ranked by their step.
     pub steps: Vec<Hit>,
 }
@@ -29,6 +31,8 @@ pub struct Sequences {
     pub sequences: Vec<Sequence>,
     /// What was searched, as of the same state of the library.
     pub searched: Searched,
+    /// Sentences of which the model cannot tell whether a picture shows them.
+    pub untold: Vec<String>,
 }
 
 /// On which clock the steps of a sequence follow one another.
@@ -42,13 +46,20 @@ pub enum Line {
     Anywhere,
 }
 
-/// Finds moments that answer the first question, each followed within `within` seconds by one that answers
-/// the next, and so on.
+/// What follows what, and how soon.
+#[derive(Debug, Clone, Copy)]
+pub struct Chain<'a> {
+    pub questions: &'a [Question],
+    /// Longest time, in seconds, from the end of what answers one question to the start of what answers the next.
+    pub within: f64,
+    pub line: Line,
+}
+
+/// Finds events that answer the first question, each followed by one that answers the next, and so on.
 pub fn query_sequence(
     reader: &Reader,
     embedder: &dyn Embedder,
-    questions: &[Question],
-    (within, line): (f64, Line),
+    chain: Chain,
     options: Options,
     filter: &Filter,
 ) -> Result<Sequences, SearchError> {
@@ -57,58 +68,79 @@ pub fn query_sequence(
         return Ok(Sequences {
             sequences: Vec::new(),
             searched: nothing_to_search(reader, embedder, filter)?,
+            untold: Vec::new(),
         });
     };
-    let steps = questions
-        .iter()
-        .map(|question| search.steps(question, line, options.minimum_confidence, filter));
+    let minimum = options.minimum_confidence;
+    let questions = chain.questions.iter();
+    let steps = questions.map(|q| search.steps(q, chain.line, minimum, filter));
     let steps = steps.collect::<Result<Vec<_>, _>>()?;
-    let found = chains(steps, within, options.limit).into_iter();
-    let sequence = |(n, chain): (usize, Vec<Step>)| {
+    let untold: Vec<String> = steps
+        .iter()
+        .flat_map(|(_, untold)| untold.clone())
+        .collect();
+    let steps: Vec<Vec<Step>> = steps.into_iter().map(|(steps, _)| steps).collect();
+    let sequence = |chain: Vec<Step>| {
         let worth: f64 = chain.iter().map(|s| s.worth).sum();
-        let all = chain.iter().map(|s| s.hit.confidence);
-        let likely: Option<f64> = all.into_iter().product();
+        let likely: Option<f64> = chain.iter().map(|s| s.hit.confidence).product();
         Sequence {
-            rank: n + 1,
+            rank: 0,
             score: rounded(worth / chain.len() as f64, 4),
             confidence: likely.map(|c| rounded(c, 3)),
+            is_match: chain.iter().all(|s| s.hit.is_match),
             steps: chain.into_iter().map(|s| s.hit).collect(),
         }
     };
+    // Chains of matches first; then, of what is left, those with guesses in them.
+    let matches = steps
+        .iter()
+        .map(|s| s.iter().filter(|s| s.hit.is_match).cloned().collect());
+    let mut found = chains(matches.collect(), chain.within, options.limit);
+    if !options.matches_only {
+        let used: HashSet<MomentId> = found.iter().flatten().map(|s| s.hit.moment).collect();
+        let left = |steps: Vec<Step>| {
+            let unused = steps.into_iter().filter(|s| !used.contains(&s.hit.moment));
+            unused.collect()
+        };
+        let left = steps.into_iter().map(left).collect();
+        found.extend(chains(left, chain.within, options.limit - found.len()));
+    }
+    let mut sequences: Vec<Sequence> = found.into_iter().map(sequence).collect();
+    for (n, sequence) in sequences.iter_mut().enumerate() {
+        sequence.rank = n + 1;
+    }
     Ok(Sequences {
-        sequences: found.enumerate().map(sequence).collect(),
+        sequences,
         searched: search.selection.searched,
+        untold,
     })
 }
 
 impl Search<'_> {
-    /// The moments that answer one question of a sequence.
+    /// The events that answer one question of a sequence, and its sentences of which the model cannot tell.
     fn steps(
         &self,
         question: &Question,
         line: Line,
         minimum_confidence: f64,
         filter: &Filter,
-    ) -> Result<Vec<Step>, SearchError> {
+    ) -> Result<(Vec<Step>, Vec<String>), SearchError> {
         let mut ranked = self.ranked(question, *AMONG.start(), None)?;
-        ranked.moments.truncate(*AMONG.end());
+        ranked.events.truncate(*AMONG.end());
         let Some(spread) = ranked.spread else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), ranked.untold));
         };
-        let confidences = self.confidences(&ranked)?;
-        let ids = ranked.moments.iter().map(|m| m.best.row.video);
+        let ids = ranked.events.iter().map(|e| e.best.row.video);
         let videos = self.reader.videos_by_id(&ids.collect::<Vec<VideoId>>())?;
         let mut steps = Vec::new();
-        for (moment, confidence) in ranked.moments.iter().zip(confidences) {
-            if confidence.is_some_and(|c| c < minimum_confidence) {
-                continue;
-            }
-            let Some(video) = videos.get(&moment.best.row.video) else {
+        for event in &ranked.events {
+            let Some(video) = videos.get(&event.best.row.video) else {
                 continue;
             };
-            let time = moment.best.row.time.seconds();
-            let on_clock = video.recorded_ms.map(|ms| ms as f64 / 1e3 + time);
-            let of_video = || Some((format!("video {}", moment.best.row.video.0), time));
+            let time = event.best.row.time.seconds();
+            let recorded = filter.clock(video.recorded_ms, video.recorded_from.as_deref());
+            let on_clock = recorded.map(|ms| ms as f64 / 1e3 + time);
+            let of_video = || Some((format!("video {}", event.best.row.video.0), time));
             let place = match (line, &video.camera, on_clock) {
                 (Line::Anywhere, _, clock) => clock.map(|c| (String::new(), c)),
                 (Line::Camera, Some(camera), Some(clock)) => {
@@ -118,8 +150,8 @@ impl Search<'_> {
             };
             let hit = Hit {
                 rank: steps.len() + 1,
-                confidence: confidence.map(|c| rounded(c, 3)),
-                ..Hit::new(moment, video, self.embedder.name(), filter)
+                is_match: event.confidence.is_none_or(|c| c >= minimum_confidence),
+                ..Hit::new(event, video, self.embedder.name(), filter)
             };
             let (before, after) = (time - hit.start, hit.end - time);
             steps.extend(place.map(|(line, time)| Step {
@@ -127,18 +159,18 @@ impl Search<'_> {
                 time,
                 start: time - before,
                 end: time + after,
-                worth: spread.z_score(moment.best.score),
+                worth: spread.z_score(event.best.score),
                 hit,
             }));
         }
-        Ok(steps)
+        Ok((steps, ranked.untold))
     }
 }
 
-/// A moment of a step, on the clock on which steps follow one another.
-#[derive(Debug)]
+/// An event of a step, on the clock on which steps follow one another.
+#[derive(Debug, Clone)]
 struct Step {
-    /// Moments follow one another only where this is the same.
+    /// Events follow one another only where this is the same.
     line: String,
     /// Of its best frame, and of the stretch around it, in seconds.
     time: f64,
@@ -149,8 +181,17 @@ struct Step {
     hit: Hit,
 }
 
-/// Chains of one moment for each step. The best frame of each comes after that of the one before, and its stretch begins
-/// within `within` seconds after the end of that one's. Best first, by the sum of what their moments are worth. No moment is in two of them.
+impl Step {
+    /// Seconds from the end of this to the start of another that follows it; `None` where it does not, or one
+    /// stretch shows both.
+    fn until(&self, other: &Self) -> Option<f64> {
+        let apart = self.end <= other.time && self.time <= other.start;
+        (apart && self.time < other.time).then(|| (other.start - self.end).max(0.0))
+    }
+}
+
+/// Chains of one event for each step, each at most `within` seconds after the one before. Best first, by the sum of
+/// what their events are worth. No event is in two of them.
 fn chains(steps: Vec<Vec<Step>>, within: f64, limit: usize) -> Vec<Vec<Step>> {
     let some = |moments: Vec<Step>| moments.into_iter().map(Some).collect();
     let mut steps: Vec<Vec<Option<Step>>> = steps.into_iter().map(some).collect();
@@ -196,9 +237,8 @@ fn best(steps: &[Vec<Option<Step>>], within: f64) -> Option<Vec<usize>> {
                 return Some((step.worth, 0));
             }
             let line = lines.get(step.line.as_str())?;
-            let before = line.iter().filter(|(before, ..)| {
-                before.time < step.time && step.start - before.end <= within
-            });
+            let soon = |before: &Step| before.until(step).is_some_and(|gap| gap <= within);
+            let before = line.iter().filter(|(before, ..)| soon(before));
             let (_, worth, i) = before.max_by(|a, b| a.1.total_cmp(&b.1))?;
             Some((worth + step.worth, *i))
         };
@@ -252,6 +292,28 @@ mod tests {
         let then = vec![step(1, 40.0, 2.0), step(1, 60.0, 1.0), step(2, 500.0, 9.0)];
         let found = chains(vec![first, then], 60.0, 10);
         assert_eq!(times(&found), [vec![50.0, 60.0], vec![10.0, 40.0]]);
+    }
+
+    #[test]
+    fn the_time_between_two_steps_is_from_the_end_of_one_to_the_start_of_the_other() {
+        let stretch = |start: f64, end: f64| Step {
+            start,
+            end,
+            ..step(1, (start + end) / 2.0, 1.0)
+        };
+        let until = |a: (f64, f64), b: (f64, f64)| stretch(a.0, a.1).until(&stretch(b.0, b.1));
+        assert_eq!(until((0.0, 4.0), (14.0, 16.0)), Some(10.0));
+        assert_eq!(until((0.0, 4.0), (4.0, 6.0)), Some(0.0));
+        // What runs on a little into the next is still before it; one inside the other is not.
+        assert_eq!(until((0.0, 5.0), (4.0, 8.0)), Some(0.0));
+        assert_eq!(until((0.0, 20.0), (4.0, 6.0)), None);
+        assert_eq!(until((4.0, 6.0), (0.0, 20.0)), None);
+        assert_eq!(until((14.0, 16.0), (0.0, 4.0)), None);
+        let found = |within| {
+            let (a, b) = (vec![stretch(0.0, 4.0)], vec![stretch(14.0, 16.0)]);
+            chains(vec![a, b], within, 1).len()
+        };
+        assert_eq!((found(1.0), found(10.0), found(60.0)), (0, 1, 1));
     }
 
     #[test]

@@ -24,7 +24,12 @@ pub struct Filter {
     pub between: Option<(Time, Time)>,
     /// Of times without one, and of times printed.
     pub zone: TimeZone,
+    /// The time a file was written at counts as the time it was recorded.
+    pub trust_file_times: bool,
 }
+
+/// How a time is known that is only the file's: a copy changes it.
+pub const FROM_FILE: &str = "file";
 
 /// Globs, one of which must match.
 #[derive(Debug, Clone)]
@@ -78,7 +83,7 @@ impl Pattern {
 pub struct VideoFacts<'a> {
     pub path: &'a Path,
     pub camera: Option<&'a str>,
-    /// Wall clock at its start, milliseconds since 1970 in UTC.
+    /// Wall clock at its start, milliseconds since 1970 in UTC; see [`Filter::clock`].
     pub recorded_ms: Option<i64>,
     /// Seconds.
     pub length: f64,
@@ -94,6 +99,7 @@ impl Filter {
             before: None,
             between: None,
             zone,
+            trust_file_times: false,
         }
     }
 
@@ -178,6 +184,11 @@ impl Filter {
         self.names(video) && (!self.is_timed() || in_time())
     }
 
+    /// The wall clock by which a video is filtered and ordered, of when it was recorded and how that is known.
+    pub fn clock(&self, recorded_ms: Option<i64>, from: Option<&str>) -> Option<i64> {
+        recorded_ms.filter(|_| self.trust_file_times || from != Some(FROM_FILE))
+    }
+
     fn names(&self, video: &VideoFacts) -> bool {
         let path = |globs: &Pattern| {
             let name = video.path.file_name();
@@ -255,8 +266,10 @@ pub struct Searched {
     pub unseen: f64,
     /// Videos that were not, or only in part, readable.
     pub troubled: usize,
-    /// Videos left out because nobody knows when they were recorded; and of those in scope.
+    /// Videos left out because nobody knows when they were recorded, or only the file's time tells.
     pub undated: usize,
+    pub guessed: usize,
+    /// Videos in scope without a wall clock.
     pub clockless: usize,
 }
 
@@ -281,17 +294,6 @@ impl Selection {
             videos: Some(videos),
             clock: filter.is_timed().then(|| (filter.clone(), recorded)),
             searched,
-        }
-    }
-
-    /// The same conditions on moments, but only of these videos.
-    #[must_use]
-    pub fn narrowed(&self, videos: impl Iterator<Item = VideoId>) -> Self {
-        let videos = videos.filter(|v| self.has(*v)).map(|v| v.0 as u64);
-        Self {
-            videos: Some(videos.collect()),
-            clock: self.clock.clone(),
-            searched: self.searched,
         }
     }
 

@@ -12,11 +12,11 @@ pub mod sqlite;
 mod stamp;
 
 pub use error::StoreError;
-pub use filter::{Filter, FilterError, Pattern, Searched, Selection};
+pub use filter::{FROM_FILE, Filter, FilterError, Pattern, Searched, Selection};
 pub use rows::{
     Concept, Finding, Found, GraphProgress, Known, Lacking, Match, Method, ModelRow, MomentRow,
     MomentVectors, Neighbour, NewModel, NewMoment, NewText, Note, Passage, Reading, Recorded,
     TextKind, VideoRecord, VideoRef, VideoRow,
 };
-pub use sqlite::{GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, holds_all};
+pub use sqlite::{GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, words_held};
 pub use stamp::{FileStamp, content_digest};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use super::FileStamp;
 use crate::types::{
     Coverage, Embedding, ModelId, MomentId, Region, Timestamp, VectorId, VideoId, ViewVectors,
 };
@@ -142,12 +143,15 @@ pub struct Reading {
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoRef {
     pub path: PathBuf,
+    /// As it was read.
+    pub stamp: FileStamp,
     pub reading: Reading,
     /// Which video stream was read; the one a player shows where `None`.
     pub stream: Option<usize>,
     pub camera: Option<String>,
     /// Wall clock at its start, milliseconds since 1970 in UTC.
     pub recorded_ms: Option<i64>,
+    pub recorded_from: Option<String>,
     /// Of its frames as a player shows them, in pixels.
     pub width: Option<u32>,
 }

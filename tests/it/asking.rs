@@ -17,38 +17,44 @@ fn is_of(hit: &Value, name: &str) -> bool {
 }
 
 #[test]
-fn nonsense_has_no_confident_match() {
+fn nonsense_gets_guesses_and_no_match() {
     let v = indexed();
     for nonsense in ["12345 67890", "asdkjh qwlekj zmxn"] {
         let (code, out, err) = v.run(&["query", nonsense]);
-        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        assert!(code == 1 && out.starts_with("weaker guesses\n"), "{out}");
         assert!(
-            err.contains("no confident match") && err.contains("--all"),
+            err.contains("0 matches, ") && err.contains("cannot tell"),
             "{err}"
         );
+        assert!(err.contains("no match: the best guess is"), "{err}");
+        let (code, out, err) = v.run(&["query", nonsense, "--matches"]);
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
     }
-    let guesses = v.json(&["query", "12345 67890", "--all", "--json"]);
+    let guesses = v.json(&["query", "12345 67890", "--json"]);
     let sure: Vec<f64> = guesses.iter().map(|h| number(&h["confidence"])).collect();
     assert!(
         !sure.is_empty() && sure.iter().all(|c| *c < 0.5),
         "{sure:?}"
     );
-    // The level is the reader's to choose, and none is listed below it.
-    let least = sure.iter().copied().fold(1.0, f64::min).to_string();
-    let args = ["query", "12345 67890", "--confidence", &least, "--json"];
+    assert!(guesses.iter().all(|h| h["match"] == false));
+    assert!(sure.is_sorted_by(|a, b| a >= b), "{sure:?}");
+    // The level is the reader's to choose; what is listed stays the same.
+    let best = sure[0].to_string();
+    let args = ["query", "12345 67890", "--confidence", &best, "--json"];
     let listed = v.json(&args);
-    assert!(!listed.is_empty() && listed.len() <= guesses.len());
+    assert!(listed.len() == guesses.len() && listed[0]["match"] == true);
+    assert_eq!(v.run(&[&args[..], &["--matches"]].concat()).0, 0);
     assert_eq!(v.run(&["query", "x", "--confidence", "2"]).0, 2);
 }
 
 #[test]
 fn parts_are_composed_by_options_or_in_one_string() {
     let v = indexed();
-    let ask = |args: &[&str]| v.json(&[&["query", "--all", "--json", "--explain"], args].concat());
-    let without = ["--text-weight", "0"];
+    let ask = |args: &[&str]| v.json(&[&["query", "--json", "--explain"], args].concat());
+    let without = ["--no-words"];
     let options = ["a test card", "--and", "a wall:0.5", "--not", "a dog"];
     let by_options = ask(&[&options[..], &without].concat());
-    let in_one = ask(&["a test card + a wall:0.5 - a dog", "--text-weight", "0"]);
+    let in_one = ask(&["a test card + a wall:0.5 - a dog", "--no-words"]);
     let scores =
         |hits: &[Value]| -> Vec<f64> { hits.iter().map(|h| number(&h["score"])).collect() };
     assert_eq!(scores(&by_options), scores(&in_one));
@@ -69,16 +75,9 @@ fn parts_are_composed_by_options_or_in_one_string() {
     assert!(is_of(&found[0], "test card.mkv"), "{found:?}");
     let behind = found.iter().find(|h| is_of(h, "grey.mp4")).unwrap();
     assert!(number(&behind["parts"]["penalty"]) > 0.0, "{behind}");
-    let (_, _, err) = v.run(&["query", "a test card - a dog", "--all", "--explain"]);
+    let (_, _, err) = v.run(&["query", "a test card - a dog", "--explain"]);
     assert!(err.contains("- \"a dog\", weight 1"), "{err}");
-    let args = [
-        "query",
-        "a car",
-        "--all",
-        "--explain",
-        "--templates",
-        "cctv",
-    ];
+    let args = ["query", "a car", "--explain", "--templates", "cctv"];
     let (_, _, err) = v.run(&[&args[..], &["--in", "grey*"]].concat());
     assert!(
         err.contains("templates cctv") && err.contains("filters leave 1 of 2 videos"),
@@ -86,23 +85,25 @@ fn parts_are_composed_by_options_or_in_one_string() {
     );
     // A picture and a sentence together.
     let both = ask(&["a test card", "--image", &format!("{picture}:0.7")]);
-    assert!(both.iter().all(|h| h["confidence"].is_null()));
+    let seen: Vec<&Value> = both
+        .iter()
+        .filter(|h| h["found_by"] == "pictures")
+        .collect();
+    assert!(!seen.is_empty() && seen.iter().all(|h| h["confidence"].is_null()));
 }
 
 #[test]
 fn what_cannot_be_asked_is_said_with_what_can() {
     let v = indexed();
     for (args, says) in [
-        (&["a car", "--and", "night:0"][..], "\"night:0.5\""),
-        (&["a car", "--and", "night:-1"], "--not \"night:1\""),
+        (&["a car", "--and", "night:0"][..], "night:0.5"),
+        (&["a car", "--and", "night:-1"], "--not night:1"),
         (&["a car - a car"], "both wanted and not wanted"),
         (&["a car:100 + night:0.1"], "nearer to one another"),
-        (&["@forklift"], "vsearch teach \"forklift\" --positive"),
-        (
-            &["a car", "--then", "a dog"],
-            "--then \"a dog\" --within 60s",
-        ),
+        (&["@forklift"], "vsearch teach forklift --positive"),
+        (&["a car", "--within", "60s"], "--then"),
         (&["a car", "--like", "9"], "no hits of an earlier query"),
+        (&["a car", "--like", "m999"], "m999 is not in the library"),
         (&["a car", "--within", "soon"], "as 60s, 5m or 1h"),
         (&["--image", "footage/grey.mp4@99:0.5"], "it ends at"),
         (&["a car", "--same-camera"], "--then"),
@@ -115,19 +116,27 @@ fn what_cannot_be_asked_is_said_with_what_can() {
 }
 
 #[test]
+fn what_is_printed_to_be_pasted_runs_nothing_else() {
+    let v = indexed();
+    let name = "it's \"ours\" $(touch pasted) `touch pasted`; touch pasted";
+    let (code, _, err) = v.run(&["query", &format!("@{name}")]);
+    assert_eq!(code, 2);
+    let (_, command) = err.split_once("vsearch teach ").unwrap();
+    let (argument, _) = command.split_once(" --positive").unwrap();
+    let shell = std::process::Command::new("sh")
+        .current_dir(v.dir.path())
+        .args(["-c", &format!("printf %s {argument}")])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&shell.stdout), name, "{argument}");
+    assert!(!v.dir.path().join("pasted").exists());
+}
+
+#[test]
 fn a_sentence_alone_keeps_its_colons() {
     let v = indexed();
     let score = |sentence: &str| {
-        let args = [
-            "query",
-            sentence,
-            "--all",
-            "--json",
-            "-k",
-            "1",
-            "--text-weight",
-            "0",
-        ];
+        let args = ["query", sentence, "--json", "-k", "1", "--no-words"];
         number(&v.json(&args)[0]["score"])
     };
     assert!(score("a clock showing 12:30") != score("a clock showing 12"));
@@ -137,11 +146,20 @@ fn a_sentence_alone_keeps_its_colons() {
 #[test]
 fn an_earlier_hit_is_asked_for_by_its_number() {
     let v = indexed();
-    let first = v.json(&["query", "--all", "a colourful test card", "--json"]);
+    let first = v.json(&["query", "a colourful test card", "--json"]);
     let like = v.json(&["query", "--like", "2", "--json", "-k", "1"]);
     assert_eq!(like[0]["video"], first[1]["video"]);
     assert_eq!(like[0]["time"], first[1]["time"]);
     assert!(number(&like[0]["score"]) > 0.999);
+    // The list stays while its hits are asked about, and a hit keeps its id whatever is asked.
+    let again = v.json(&["query", "--like", "2", "--json", "-k", "1"]);
+    assert_eq!(again, like);
+    v.json(&["query", "grey", "--json", "-k", "1"]);
+    let id = first[1]["id"].as_str().unwrap();
+    let by_id = v.json(&["query", "--like", id, "--json", "-k", "1"]);
+    assert_eq!(by_id[0]["id"], id);
+    let (code, _, err) = v.run(&["teach", "it", "--positive", id, "-q"]);
+    assert_eq!(code, 0, "{err}");
     let (code, _, err) = v.run(&["query", "--like", "7"]);
     assert!(code == 2 && err.contains("there is no hit 7"), "{err}");
 }
@@ -182,16 +200,7 @@ fn one_thing_then_another() {
     taught("card", card, grey);
     taught("grey", grey, card);
     let ask = |first: &str, then: &str, more: &[&str]| -> Vec<Value> {
-        let args = [
-            "query",
-            first,
-            "--then",
-            then,
-            "--json",
-            "-q",
-            "--confidence",
-            "0.5",
-        ];
+        let args = ["query", first, "--then", then, "--json", "-q", "--matches"];
         hits_in(&v.run(&[&args, more].concat()).1)
     };
     let found = ask("@card", "@grey", &["--within", "20s"]);
@@ -215,11 +224,14 @@ fn one_thing_then_another() {
     let found = ask("@grey", "@card", &["--within", "61m", "--any-camera"]);
     assert_eq!(found.len(), 1);
     assert!(ask("@grey", "@card", &["--within", "61m", "--same-camera"]).is_empty());
-    let (code, out, err) = v.run(&["query", "@card", "--then", "@grey", "--within", "20s"]);
-    assert!(code == 0 && out.lines().count() == 3, "{out}{err}");
-    let args = ["query", "@grey", "--then", "@card", "--within", "20s"];
-    let (code, _, err) = v.run(&args);
-    assert!(code == 1 && err.contains("follows one another"), "{err}");
+    let (code, out, err) = v.run(&["query", "@card", "--then", "@grey", "--matches"]);
+    assert!(code == 0 && out.lines().count() == 5, "{out}{err}");
+    let args = ["query", "@grey", "--then", "@card", "--matches"];
+    let (code, out, err) = v.run(&args);
+    assert!(
+        code == 1 && out.is_empty() && err.contains("no match"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -234,15 +246,8 @@ fn hits_may_differ_by_video_picture_and_order() {
         .unwrap();
     file.write_all(&[0; 64]).unwrap();
     v.run(&["index", "footage", "-q"]);
-    let ask = |more: &[&str]| {
-        v.json(
-            &[
-                &["query", "--all", "a test card", "--json", "-k", "20"],
-                more,
-            ]
-            .concat(),
-        )
-    };
+    let ask =
+        |more: &[&str]| v.json(&[&["query", "a test card", "--json", "-k", "20"], more].concat());
     let each = ask(&["--per-video", "1"]);
     let mut videos: Vec<&str> = each.iter().map(|h| h["video"].as_str().unwrap()).collect();
     videos.sort_unstable();
@@ -264,9 +269,14 @@ fn hits_may_be_ordered_by_the_clock() {
     let v = changing();
     let mut orders = Vec::new();
     for sentence in ["a matchstick", "a web page"] {
-        let args = ["query", sentence, "--all", "--sort", "time", "--json"];
-        let hits = v.json(&[&args[..], &["--time-zone", "UTC"]].concat());
+        let args = ["query", sentence, "--sort", "time", "--json", "--no-words"];
+        let of = |more: &[&str]| v.json(&[&args[..], &["--time-zone", "UTC"], more].concat());
         let clock = |h: &Value| h["recorded_at"].as_str().unwrap().to_owned();
+        // Matches stay before guesses.
+        let guesses = of(&["--confidence", "0.5"]);
+        let before = |h: &Value| (h["match"] == false, clock(h));
+        assert!(guesses.is_sorted_by(|a, b| before(a) <= before(b)));
+        let hits = of(&["--confidence", "0"]);
         assert!(
             hits.len() >= 3 && hits.is_sorted_by(|a, b| clock(a) <= clock(b)),
             "{hits:?}"
@@ -278,6 +288,50 @@ fn hits_may_be_ordered_by_the_clock() {
     }
     // What is best for one is worst for the other.
     assert!(orders.iter().any(|ranks| !ranks.is_sorted()), "{orders:?}");
+}
+
+#[test]
+fn a_time_that_is_only_the_files_is_a_guess() {
+    let v = indexed();
+    let ask = |more: &[&str]| v.run(&[&["query", "a test card", "--json"], more].concat());
+    let hits = hits_in(&ask(&[]).1);
+    assert!(hits.iter().all(|h| h["recorded_from"] == "file"));
+    let (code, out, err) = ask(&["--after", "2001-01-01"]);
+    assert!(code == 1 && hits_in(&out).is_empty(), "{out}");
+    assert!(
+        err.contains("2 videos of which only the time of the file"),
+        "{err}"
+    );
+    assert!(out.contains("\"file_times\":2"), "{out}");
+    let (_, out, err) = ask(&["--after", "2001-01-01", "--trust-file-times"]);
+    assert_eq!(hits_in(&out).len(), hits.len(), "{err}");
+}
+
+#[test]
+fn files_that_follow_one_another_on_a_camera_make_one_event() {
+    let v = Vsearch::new();
+    let card = "-f lavfi -i testsrc2=s=160x120:r=10:d=6 -c:v libx264 -preset ultrafast -g 20 {}";
+    for at in ["120000", "120006", "120200"] {
+        let name = format!("gate_20240501_{at}.mp4");
+        ffmpeg(card, &v.footage().join(name));
+    }
+    let args = [
+        "index",
+        "footage",
+        "-q",
+        "--time-zone",
+        "UTC",
+        "--fold",
+        "strong",
+    ];
+    assert_eq!(v.run(&args).0, 0);
+    let hits = v.json(&["query", "a colourful test card", "--json", "--no-words"]);
+    let going_on: Vec<&Value> = hits.iter().filter(|h| !h["goes_on"].is_null()).collect();
+    assert_eq!(going_on.len(), 1, "{hits:?}");
+    let other = &going_on[0]["goes_on"][0];
+    assert_ne!(other["video"], going_on[0]["video"]);
+    let names = [other["video"].as_str(), going_on[0]["video"].as_str()];
+    assert!(names.iter().all(|n| !n.unwrap().contains("120200")));
 }
 
 #[test]
@@ -302,19 +356,19 @@ fn a_concept_is_taught_asked_for_and_forgotten() {
     );
     let hits = v.json(&["query", "@our card", "--json", "-k", "1"]);
     assert!(is_of(&hits[0], "test card.mkv") && number(&hits[0]["confidence"]) > 0.5);
-    let grey = v.json(&["query", "@our card", "--all", "--json", "--in", "grey*"]);
+    let grey = v.json(&["query", "@our card", "--json", "--in", "grey*"]);
     assert!(
         grey.iter().all(|h| number(&h["confidence"]) < 0.5),
         "{grey:?}"
     );
     // By numbers of hits, and in place of the first.
-    v.json(&["query", "@our card", "--all", "--json"]);
+    v.json(&["query", "@our card", "--json"]);
     let args = ["teach", "our card", "--positive", "1", "2", "-q"];
     assert_eq!(v.run(&args).0, 0);
     let (_, out, _) = v.run(&["teach"]);
     assert_eq!(out, "@\"our card\"  2 positives, 0 negatives\n");
     // Part of a composed question.
-    assert_eq!(v.run(&["query", "--all", "@our card + a wall:0.5"]).0, 0);
+    assert_eq!(v.run(&["query", "@our card + a wall:0.5"]).0, 0);
     let (code, _, err) = v.run(&["teach", "our card"]);
     assert!(code == 2 && err.contains("--positive VIDEO@TIME"), "{err}");
     assert_eq!(v.run(&["teach", "our card", "--forget"]).0, 0);

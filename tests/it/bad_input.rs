@@ -76,7 +76,7 @@ fn files_broken_in_every_way_beside_a_good_one() {
     let lines = v.json(&["status", "--json"]);
     let errors = lines.iter().filter(|l| l["error"].is_string()).count();
     assert_eq!((lines.len(), errors), (7, 3));
-    let (_, out, err) = v.run(&["query", "--all", "anything", "-k", "9"]);
+    let (_, out, err) = v.run(&["query", "anything", "-k", "9"]);
     assert!(out.contains("good.mp4"), "{out}");
     assert!(err.contains("3 not or only partly readable"), "{err}");
 
@@ -98,18 +98,14 @@ fn an_unknown_model() {
 #[test]
 fn an_empty_query_and_no_library() {
     let v = Vsearch::new();
+    refused(&v, &["query", "  "], &["the sentence is empty", "hint:"]);
     refused(
         &v,
-        &["query", "--all", "  "],
-        &["the sentence is empty", "hint:"],
-    );
-    refused(
-        &v,
-        &["query", "--all", "a dog"],
+        &["query", "a dog"],
         &["no library", "vsearch index FOLDER"],
     );
     refused(&v, &["status"], &["no library"]);
-    refused(&v, &["query", "--all", "a dog", "-k", "0"], &["-k"]);
+    refused(&v, &["query", "a dog", "-k", "0"], &["-k"]);
     h264(&v.footage(), "a.mp4", 1, 25);
     refused(&v, &["index", "footage", "--every", "0"], &["--every"]);
     refused(&v, &["index", "footage", "--every", "nan"], &["--every"]);
@@ -125,7 +121,7 @@ fn a_library_of_a_newer_version() {
     db.pragma_update(None, "user_version", 77).unwrap();
     drop(db);
     for args in [
-        &["query", "--all", "x"][..],
+        &["query", "x"][..],
         &["index", "footage"],
         &["status"],
         &["remove", "footage"],
@@ -144,7 +140,7 @@ fn a_library_that_is_no_database() {
         "nonsense ".repeat(99),
     )
     .unwrap();
-    for args in [&["query", "--all", "x"][..], &["index", "footage"]] {
+    for args in [&["query", "x"][..], &["index", "footage"]] {
         refused(&v, args, &["not a vsearch catalogue, or damaged", "hint:"]);
     }
 }

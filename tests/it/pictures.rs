@@ -17,7 +17,6 @@ fn a_picture_finds_the_moment_it_was_taken_from() {
     let v = indexed();
     let hits = v.json(&[
         "query",
-        "--all",
         "a card",
         "--in",
         "test*",
@@ -94,19 +93,19 @@ fn templates_change_the_question() {
     };
     assert_eq!(vector(&[]), vector(&["--templates", "none"]));
     assert_ne!(vector(&[]), vector(&["--templates", "cctv"]));
-    let (code, _, err) = v.run(&["query", "--all", "a dog", "--templates", "cctvs"]);
+    let (code, _, err) = v.run(&["query", "a dog", "--templates", "cctvs"]);
     assert!(code == 2 && err.contains("no set of templates"), "{err}");
 }
 
 #[test]
 fn a_question_the_model_cannot_read_is_flagged() {
     let v = indexed();
-    let (_, _, err) = v.run(&["query", "--all", "穿着蓝色上衣骑自行车的人"]);
+    let (_, _, err) = v.run(&["query", "穿着蓝色上衣骑自行车的人"]);
     assert!(
         err.contains("Han script") && err.contains("Chinese-CLIP"),
         "{err}"
     );
-    let (_, _, err) = v.run(&["query", "--all", "a person in blue"]);
+    let (_, _, err) = v.run(&["query", "a person in blue"]);
     assert!(!err.contains("script"), "{err}");
 }
 
@@ -123,7 +122,7 @@ fn a_hit_says_which_part_of_the_frame_matched() {
     };
     let (moments, vectors) = index(&[]);
     assert_eq!(vectors, 2 * moments, "cover is CLIP's default");
-    let hits = v.json(&["query", "--all", "a card", "--model", model, "--json"]);
+    let hits = v.json(&["query", "a card", "--model", model, "--json"]);
     let boxes = [[0, 0, 90, 90], [70, 0, 90, 90]].map(|b| serde_json::json!(b));
     assert!(boxes.contains(&hits[0]["box"]), "{hits:?}");
     let mut times: Vec<f64> = hits.iter().map(|h| h["time"].as_f64().unwrap()).collect();
@@ -136,7 +135,7 @@ fn a_hit_says_which_part_of_the_frame_matched() {
         "read again"
     );
     assert_eq!(index(&["--views", "fit"]), (moments, moments));
-    let hits = v.json(&["query", "--all", "a card", "--model", model, "--json"]);
+    let hits = v.json(&["query", "a card", "--model", model, "--json"]);
     assert!(hits[0]["box"].is_null());
     let (code, _, err) = v.run(&["index", "footage", "--views", "all"]);
     assert!(

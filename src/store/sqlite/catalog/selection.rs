@@ -8,7 +8,7 @@ use roaring::RoaringTreemap;
 use super::Catalog;
 use super::codec::SqlPathBuf;
 use crate::store::StoreError;
-use crate::store::filter::{Filter, Searched, Selection, VideoFacts};
+use crate::store::filter::{FROM_FILE, Filter, Searched, Selection, VideoFacts};
 use crate::types::VideoId;
 
 /// Seconds of a video `v` that were promised, and that were not seen.
@@ -23,6 +23,7 @@ struct Facts {
     path: PathBuf,
     camera: Option<String>,
     recorded_ms: Option<i64>,
+    recorded_from: Option<String>,
     /// As far as it was read, for the wall clock.
     read_to: f64,
     length: f64,
@@ -34,30 +35,36 @@ impl Catalog {
     /// The videos a filter leaves, and what is known of them as a whole.
     pub fn select(&self, filter: &Filter) -> Result<Selection, StoreError> {
         if filter.is_everything() {
-            return Ok(Selection::everything(self.everything()?));
+            return Ok(Selection::everything(self.everything(filter)?));
         }
         let mut searched = Searched::default();
         let (mut videos, mut recorded) = (RoaringTreemap::new(), HashMap::new());
         let mut cameras: HashSet<String> = HashSet::new();
         self.each_facts(|f| {
             searched.all_videos += 1;
+            let recorded_ms = filter.clock(f.recorded_ms, f.recorded_from.as_deref());
             let facts = VideoFacts {
                 path: &f.path,
                 camera: f.camera.as_deref(),
-                recorded_ms: f.recorded_ms,
+                recorded_ms,
                 length: f.read_to,
             };
-            searched.undated += usize::from(filter.lacks_time(&facts));
+            if filter.lacks_time(&facts) {
+                match f.recorded_ms {
+                    Some(_) => searched.guessed += 1,
+                    None => searched.undated += 1,
+                }
+            }
             if !filter.contains(&facts) {
                 return;
             }
             videos.insert(f.id as u64);
-            recorded.extend(f.recorded_ms.map(|ms| (VideoId(f.id), ms)));
+            recorded.extend(recorded_ms.map(|ms| (VideoId(f.id), ms)));
             searched.videos += 1;
             searched.length += f.length;
             searched.unseen += f.unseen;
             searched.troubled += usize::from(f.troubled);
-            searched.clockless += usize::from(f.recorded_ms.is_none());
+            searched.clockless += usize::from(recorded_ms.is_none());
             match f.camera {
                 Some(camera) => drop(cameras.insert(camera)),
                 None => searched.cameras += 1,
@@ -67,13 +74,14 @@ impl Catalog {
         Ok(Selection::new(filter, videos, recorded, searched))
     }
 
-    fn everything(&self) -> Result<Searched, StoreError> {
+    fn everything(&self, filter: &Filter) -> Result<Searched, StoreError> {
         let sql = format!(
             "SELECT count(*), count(DISTINCT v.camera) + sum(v.camera IS NULL), sum({LENGTH}),
-               sum({UNSEEN}), sum({TROUBLED}), sum(v.recorded_ms IS NULL) FROM shown_videos v"
+               sum({UNSEEN}), sum({TROUBLED}),
+               sum(v.recorded_ms IS NULL OR (v.recorded_from = '{FROM_FILE}' AND NOT ?1)) FROM shown_videos v"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
-        let searched = statement.query_row([], |r| {
+        let searched = statement.query_row([filter.trust_file_times], |r| {
             let count = |i| Ok::<_, rusqlite::Error>(r.get::<_, Option<usize>>(i)?.unwrap_or(0));
             let seconds = |i| Ok::<_, rusqlite::Error>(r.get::<_, Option<f64>>(i)?.unwrap_or(0.0));
             Ok(Searched {
@@ -84,6 +92,7 @@ impl Catalog {
                 unseen: seconds(3)?,
                 troubled: count(4)?,
                 undated: 0,
+                guessed: 0,
                 clockless: count(5)?,
             })
         });
@@ -93,7 +102,7 @@ impl Catalog {
     fn each_facts(&self, mut each: impl FnMut(Facts)) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT v.id, v.path, v.camera, v.recorded_ms, coalesce(v.read_to, v.duration, 0), {LENGTH},
-               {UNSEEN}, {TROUBLED} FROM shown_videos v"
+               {UNSEEN}, {TROUBLED}, v.recorded_from FROM shown_videos v"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
@@ -107,6 +116,7 @@ impl Catalog {
                 length: r.get(5)?,
                 unseen: r.get(6)?,
                 troubled: r.get(7)?,
+                recorded_from: r.get(8)?,
             });
         }
         Ok(())

@@ -4,6 +4,8 @@ use crate::types::{
     Coverage, Embedding, Generation, ModelId, TimeBase, Timestamp, VectorId, VideoId,
 };
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MODEL: NewModel = NewModel {
     name: "m",
@@ -369,4 +371,43 @@ fn a_torn_log_gives_whole_commits_up_to_where_it_tore() {
         found.insert(generation);
     }
     assert!(found.len() > 3, "{found:?}");
+}
+
+/// The steps of SQLite's virtual machine that `work` takes, in hundreds.
+fn steps(catalog: &mut Catalog, work: impl FnOnce(&mut Catalog)) -> usize {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let step = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    catalog.db.progress_handler(100, Some(step)).unwrap();
+    work(catalog);
+    catalog
+        .db
+        .progress_handler(0, None::<fn() -> bool>)
+        .unwrap();
+    count.load(Ordering::Relaxed)
+}
+
+#[test]
+fn asking_for_one_file_costs_nothing_for_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut catalog, model, _) = filled(dir.path());
+    let ask = |catalog: &mut Catalog| {
+        let known = catalog.known(Path::new("/a.mp4"), STAMP, &reading("s"), model);
+        assert_eq!(known.unwrap(), Some(Known::Whole));
+    };
+    let alone = steps(&mut catalog, ask);
+    let other = catalog
+        .begin_video(Path::new("/b.mp4"), STAMP, &reading("s"))
+        .unwrap();
+    let moments: Vec<NewMoment> = (0..5000).map(|n| moment(other, 500 * n)).collect();
+    catalog.add_moments(model, &moments).unwrap();
+    let record = VideoRecord::default();
+    catalog.finish_video(other, model, None, &record).unwrap();
+    assert!(steps(&mut catalog, ask) <= alone + 5);
+    // Every moment is looked at once, and no vector more than once.
+    let lacking = |catalog: &mut Catalog| assert!(catalog.lacking(model).unwrap().is_empty());
+    assert!(steps(&mut catalog, lacking) < 5000);
 }

@@ -327,14 +327,20 @@ impl Catalog {
         videos: &[VideoId],
     ) -> Result<HashMap<VideoId, VideoRef>, StoreError> {
         let sql =
-            "SELECT v.id, v.path, v.camera, v.recorded_ms, v.sampling, v.views, v.stream, v.width
+            "SELECT v.id, v.path, v.camera, v.recorded_ms, v.sampling, v.views, v.stream, v.width,
+                v.size, v.modified_ns, v.recorded_from
              FROM json_each(?1) asked CROSS JOIN videos v ON v.id = asked.value";
         let mut statement = self.db.prepare_cached(sql)?;
         let ids = id_list(videos.iter().map(|v| v.0));
         let rows = statement.query_map([ids], |r| {
             let video = VideoRef {
                 path: r.get::<_, SqlPathBuf>(1)?.0,
+                stamp: FileStamp {
+                    size: r.get(8)?,
+                    modified_ns: r.get(9)?,
+                },
                 camera: r.get(2)?,
+                recorded_from: r.get(10)?,
                 recorded_ms: r.get(3)?,
                 reading: Reading {
                     policy: r.get(4)?,
