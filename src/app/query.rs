@@ -33,8 +33,6 @@ pub struct Reply {
     pub model: String,
     /// A script of the sentences that it was not taught to read.
     pub unread_script: Option<&'static str>,
-    /// What is wanted and what is not, where they look the same to the model.
-    pub alike: Vec<(String, String)>,
 }
 
 /// Hits of one question, or sequences of several.
@@ -58,7 +56,6 @@ impl Session {
         };
         let mut questions = resolver.questions(&asked.request)?;
         let unread_script = questions.iter().find_map(|q| q.unread_script);
-        let alike = questions.iter().flat_map(Question::alike).collect();
         let (filter, options) = (&asked.filter, asked.options);
         let found = match &mut questions[..] {
             [question] => {
@@ -85,7 +82,6 @@ impl Session {
             found,
             model: embedder.name().into(),
             unread_script,
-            alike,
         })
     }
 

@@ -134,13 +134,7 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
     if let Some(script) = reply.unread_script {
         note!("{}", unread(&reply.model, script));
     }
-    for (wanted, unwanted) in &reply.alike {
-        note!(
-            "hint: {wanted:?} and {unwanted:?} look much the same to {}, which can hardly leave out one and keep the \
-             other",
-            reply.model
-        );
-    }
+
     match &reply.found {
         Found::Hits(answer) => args.print_hits(common, &session, &query, answer)?,
         Found::Sequences(found) => {
@@ -165,6 +159,13 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
         let untold = match &reply.found {
             Found::Hits(answer) => {
                 note!("{}", counted(answer));
+                for (wanted, unwanted) in &answer.alike {
+                    note!(
+                        "{wanted:?} and {unwanted:?} look much the same to {}, which can hardly keep one and leave out \
+                         the other",
+                        reply.model
+                    );
+                }
                 &answer.untold
             }
             Found::Sequences(found) => &found.untold,

@@ -108,6 +108,8 @@ pub struct Answer {
     pub matches: usize,
     /// Sentences of which the model cannot tell whether a picture shows them.
     pub untold: Vec<String>,
+    /// What is wanted and what is not, where they look the same to the model.
+    pub alike: Vec<(String, String)>,
 }
 
 impl Answer {
@@ -122,6 +124,7 @@ impl Answer {
             events: 0,
             matches: 0,
             untold: Vec::new(),
+            alike: Vec::new(),
         }
     }
 
@@ -132,6 +135,7 @@ impl Answer {
             among: ranked.among,
             without_words: ranked.without_words.clone(),
             untold: ranked.untold.clone(),
+            alike: ranked.alike.clone(),
             ..Self::empty(searched)
         }
     }

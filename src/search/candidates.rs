@@ -51,6 +51,8 @@ pub(super) struct Ranked {
     pub(super) spread: Option<Spread>,
     /// Sentences of which the model cannot tell whether a picture shows them.
     pub(super) untold: Vec<String>,
+    /// What is wanted and what is not, where they look the same to the model.
+    pub(super) alike: Vec<(String, String)>,
 }
 
 impl<'a> Search<'a> {
@@ -107,6 +109,7 @@ impl<'a> Search<'a> {
                 without_words,
                 spread: None,
                 untold: Vec::new(),
+                alike: Vec::new(),
             });
         };
 
@@ -152,6 +155,7 @@ impl<'a> Search<'a> {
             without_words,
             spread: Some(spread),
             untold: judge.untold,
+            alike: question.alike(&sample),
         })
     }
 

@@ -3,8 +3,8 @@
 use super::spread::Spread;
 use crate::types::Embedding;
 
-/// Two things asked for that are as near to one another as this look the same to a model.
-const ALIKE: f32 = 0.75;
+/// Two things look the same to a model where their cosines with pictures of all kinds correlate as much as this.
+const ALIKE: f64 = 0.75;
 
 /// What a part of a question was made from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,17 +64,26 @@ impl Question {
         }
     }
 
-    /// Pairs of what is wanted and what is not that look the same to the model: it can hardly keep one and leave out
-    /// the other.
-    pub fn alike(&self) -> Vec<(String, String)> {
-        let pairs = self
-            .wanted
-            .iter()
-            .flat_map(|w| self.unwanted.iter().map(move |u| (w, u)));
-        let alike = pairs.filter(|(w, u)| w.vector.similarity(&u.vector) >= ALIKE);
+    /// Pairs of what is wanted and what is not that look the same to the model, in pictures of all kinds: it can
+    /// hardly keep one and leave out the other.
+    pub(super) fn alike(&self, sample: &[Embedding]) -> Vec<(String, String)> {
+        let mut alike = Vec::new();
+        for wanted in &self.wanted {
+            for unwanted in &self.unwanted {
+                let of = |part: &Part| Spread::new(&part.vector, sample);
+                let (a, b) = (of(wanted), of(unwanted));
+                let products = sample.iter().map(|picture| {
+                    let z = |part: &Part, spread: &Spread| {
+                        spread.z_score(f64::from(part.vector.similarity(picture)))
+                    };
+                    z(wanted, &a) * z(unwanted, &b)
+                });
+                if products.sum::<f64>() / sample.len().max(1) as f64 >= ALIKE {
+                    alike.push((wanted.name.clone(), unwanted.name.clone()));
+                }
+            }
+        }
         alike
-            .map(|(w, u)| (w.name.clone(), u.name.clone()))
-            .collect()
     }
 
     /// One vector for all that is wanted: its cosine with a picture ranks pictures as the sum of each
@@ -121,5 +130,24 @@ mod tests {
         let vector = rather_a.vector(&sample).unwrap();
         assert!(vector.as_slice()[0] > vector.as_slice()[1]);
         assert_eq!(Question::new(Vec::new()).vector(&sample), None);
+    }
+
+    #[test]
+    fn what_all_pictures_answer_alike_is_told() {
+        let unit = |x: f32, y: f32| Embedding::normalised(vec![x, y, 1.0]).unwrap();
+        let sample = [
+            unit(0.5, 0.1),
+            unit(-0.5, 0.0),
+            unit(0.4, -0.1),
+            unit(-0.4, 0.1),
+        ];
+        let part = |name: &str, x, y| Part::sentence(name, unit(x, y));
+        let question = |unwanted| Question {
+            unwanted: vec![unwanted],
+            ..Question::new(vec![part("a white car", 3.0, 0.0)])
+        };
+        let alike = question(part("a red car", 2.0, 0.1)).alike(&sample);
+        assert_eq!(alike, [("a white car".to_owned(), "a red car".to_owned())]);
+        assert!(question(part("a dog", 0.0, 3.0)).alike(&sample).is_empty());
     }
 }
