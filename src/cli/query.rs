@@ -134,7 +134,6 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
     if let Some(script) = reply.unread_script {
         note!("{}", unread(&reply.model, script));
     }
-
     match &reply.found {
         Found::Hits(answer) => args.print_hits(common, &session, &query, answer)?,
         Found::Sequences(found) => {

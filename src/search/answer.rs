@@ -68,7 +68,7 @@ pub enum FileState {
 /// What the score of a hit is made of.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parts {
-    /// The vector of the best view; `None` where only words were looked for.
+    /// The vector of the best view; `None` where it was found by its words.
     pub vector: Option<VectorId>,
     /// Cosine of the question and the best view.
     pub similarity: Option<f64>,
@@ -103,7 +103,7 @@ pub struct Answer {
     pub searched: Searched,
     /// Why words were ignored.
     pub without_words: Option<String>,
-    /// Events found, whether they are listed or not, and how many of those are likely enough to be matches.
+    /// Events that were looked at for the list, and how many of those are likely enough to be matches.
     pub events: usize,
     pub matches: usize,
     /// Sentences of which the model cannot tell whether a picture shows them.

@@ -79,8 +79,8 @@ impl<'a> Search<'a> {
         confidence::sample(self.reader, self.embedder, &self.model)
     }
 
-    /// At least `enough` events where there are so many, `per_video` of one video at most; with hits by words after
-    /// those of pictures.
+    /// At least `enough` events where there are so many, `per_video` of one video counted at most; those found by words
+    /// among them, all by what they are worth.
     pub(super) fn ranked(
         &self,
         question: &Question,

@@ -20,7 +20,7 @@ const EDGE: f64 = 2.5;
 pub(super) struct Candidate {
     pub(super) row: MomentRow,
     pub(super) score: f64,
-    /// The best of its views, and its cosine; `None` where only words were looked for.
+    /// The best of its views, and its cosine; `None` where it was found by its words, or only stands beside an event.
     pub(super) nearest: Option<(VectorId, f64)>,
     /// The greatest cosine of any view with each thing that is not wanted, and what they took off.
     pub(super) unwanted: Vec<f64>,
