@@ -507,6 +507,7 @@ fn library(count: usize, dir: &Path) {
                 end: at(10 * n + 10),
                 vectors: vec![(None, Embedding::normalised(values).expect("a direction"))],
                 thumbnail: None,
+                objects: None,
             }
         };
         let moments: Vec<NewMoment> = (0..1000.min(count - from)).map(moment).collect();

@@ -1,5 +1,7 @@
-//! A frame → the parts of it that are looked at. Knows neither videos nor models.
+//! A frame → the parts of it that are looked at, and the things in it. Knows neither videos nor storage.
 
+mod objects;
 mod views;
 
-pub use views::{View, Views, crop};
+pub use objects::{Detection, Detector, DetectorError, Part, shares};
+pub use views::{View, Views, crop, of_things};

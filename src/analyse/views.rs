@@ -6,10 +6,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Pixels, Region};
+use crate::types::{Object, Pixels, Region};
 
 /// Rows of the zoomed grid of [`Views::Tiles`]: a thing half a row high is seen at twice the size.
 const TILE_ROWS: u32 = 2;
+
+/// What of a thing's width and height is looked at around it, on each side.
+const MARGIN: f64 = 0.15;
+/// Things of one frame that are embedded, each by itself.
+const THINGS_AT_MOST: usize = 8;
 
 /// What of a frame is embedded, each part to a vector of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,15 +29,23 @@ pub enum Views {
     Cover,
     /// `Cover`, and a grid of squares half as high for small things.
     Tiles,
+    /// `Cover`, and each thing that a detector saw.
+    Objects,
 }
 
 impl FromStr for Views {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let all = [Self::Center, Self::Fit, Self::Cover, Self::Tiles];
+        let all = [
+            Self::Center,
+            Self::Fit,
+            Self::Cover,
+            Self::Tiles,
+            Self::Objects,
+        ];
         let found = all.into_iter().find(|v| v.to_string() == name);
-        found.ok_or_else(|| "must be center, fit, cover or tiles".into())
+        found.ok_or_else(|| "must be center, fit, cover, tiles or objects".into())
     }
 }
 
@@ -43,6 +56,7 @@ impl fmt::Display for Views {
             Self::Fit => "fit",
             Self::Cover => "cover",
             Self::Tiles => "tiles",
+            Self::Objects => "objects",
         })
     }
 }
@@ -64,11 +78,12 @@ impl Views {
         }
     }
 
-    /// How many views a 16:9 frame has.
+    /// How many views a 16:9 frame has, with some things in it.
     pub fn usual(self) -> usize {
         match self {
             Self::Center | Self::Fit => 1,
             Self::Cover => 2,
+            Self::Objects => 4,
             Self::Tiles => 10,
         }
     }
@@ -91,7 +106,7 @@ impl Views {
                 }];
             }
             Self::Fit => return vec![whole(padded(frame))],
-            Self::Cover | Self::Tiles => grid(width, height, side),
+            Self::Cover | Self::Tiles | Self::Objects => grid(width, height, side),
         };
         if self == Self::Tiles && side >= TILE_ROWS {
             squares.extend(grid(width, height, side.div_ceil(TILE_ROWS)));
@@ -106,6 +121,32 @@ impl Views {
         };
         squares.into_iter().map(cut).collect()
     }
+}
+
+/// Each of these things with a margin around it, the surest first.
+pub fn of_things(frame: &Pixels, objects: &[Object]) -> Vec<View> {
+    let around = |object: &Object| {
+        let [x, y, width, height] = object.region.to_array();
+        let margin = |length: u32| (f64::from(length) * MARGIN) as u32;
+        let (left, top) = (
+            x.saturating_sub(margin(width)),
+            y.saturating_sub(margin(height)),
+        );
+        let right = (x + width + margin(width)).min(frame.width());
+        let bottom = (y + height + margin(height)).min(frame.height());
+        Region::new(
+            left,
+            top,
+            right.saturating_sub(left),
+            bottom.saturating_sub(top),
+        )
+    };
+    let things = objects.iter().take(THINGS_AT_MOST).map(around);
+    let cut = |region| View {
+        region: Some(region),
+        pixels: crop(frame, region),
+    };
+    things.map(cut).collect()
 }
 
 /// The fewest squares of `side` that cover the frame, evenly spread.

@@ -4,13 +4,14 @@
 use std::error::Error as Cause;
 use std::fmt;
 
+use crate::analyse::DetectorError;
 use crate::embed::clip::ClipError;
 use crate::embed::{EmbedError, TemplateError};
 use crate::ingest::IngestError;
 use crate::media::MediaError;
 use crate::models::HubError;
 use crate::search::{RequestError, SearchError};
-use crate::store::{FilterError, StoreError};
+use crate::store::{FilterError, ObjectFilterError, StoreError};
 
 /// Who can do something about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,6 +218,7 @@ impl From<IngestError> for Error {
         match cause {
             IngestError::Store(e) => e.into(),
             IngestError::Embed(e) => e.into(),
+            IngestError::Detector(e) => e.into(),
             cause @ IngestError::Threads(_) => Self::environment(cause),
         }
     }
@@ -310,6 +312,39 @@ impl From<FilterError> for Error {
             FilterError::Empty { .. } => "swap --after and --before",
         };
         Self::user(cause).hint(hint)
+    }
+}
+
+impl From<ObjectFilterError> for Error {
+    fn from(cause: ObjectFilterError) -> Self {
+        use ObjectFilterError as E;
+        let hint = match &cause {
+            E::Class { nearest, .. } | E::Colour { nearest, .. } => {
+                format!("the nearest known: {}", nearest.join(", "))
+            }
+            E::Form { .. } => {
+                "as in --object person, --object car=white or --object \"person upper=blue\"".into()
+            }
+            E::Count { .. } => "as in --count \"person>=3\" or --count car=0".into(),
+            E::NoGarments { class } => {
+                format!("as in --object {}", quoted(&format!("{class}=white")))
+            }
+        };
+        Self::user(cause).hint(hint)
+    }
+}
+
+impl From<DetectorError> for Error {
+    fn from(cause: DetectorError) -> Self {
+        use DetectorError as E;
+        let hint =
+            "leave --detector out for the built-in one; docs/objects.md says what a file must hold";
+        match &cause {
+            E::Unreadable { .. } | E::NotOnnx { .. } | E::OtherFamily { .. } => {
+                Self::data(cause).hint(hint)
+            }
+            E::Damaged(_) | E::Resize(_) | E::Failed(_) => Self::new(Kind::Bug, cause),
+        }
     }
 }
 

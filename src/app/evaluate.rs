@@ -13,7 +13,7 @@ use crate::search::eval::{
     Bin, DEPTH, Honesty, LISTED, Pair, RightHit, Scores, TruthFile, TruthQuery, first_right,
     honesty, is_right, reliability, scores,
 };
-use crate::search::{Answer, Options, Part, Question, query};
+use crate::search::{Answer, Clause, Options, Request, Resolver, Subject, query};
 use crate::store::{Filter, Reader};
 
 /// What is measured, and how.
@@ -153,11 +153,20 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     fn ask(&self, sentence: &str, filter: &Filter) -> Result<Answer, Error> {
-        let vector = self.request.templates.embed(self.embedder, sentence)?;
-        let question = Question {
-            words: self.request.words.then(|| sentence.into()),
-            ..Question::new(vec![Part::sentence(sentence, vector)])
+        let resolver = Resolver {
+            reader: self.reader,
+            embedder: self.embedder,
+            templates: &self.request.templates,
         };
+        let request = Request {
+            wanted: vec![Clause {
+                subject: Subject::Sentence(sentence.into()),
+                weight: 1.0,
+            }],
+            words: self.request.words,
+            ..Request::default()
+        };
+        let question = resolver.question(&request)?;
         let options = Options {
             diverse: self.request.diverse,
             minimum_confidence: self.request.minimum_confidence,

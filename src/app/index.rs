@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{Error, Session};
+use super::{DetectorChoice, Error, Session};
 use crate::analyse::Views;
 use crate::embed::Embedder;
 use crate::ingest::{Event, Job, NameReader, Policy, Summary, Thumbnail, run};
@@ -19,6 +19,7 @@ pub struct IndexRequest {
     pub model: Option<String>,
     /// What suits the model where `None`.
     pub views: Option<Views>,
+    pub detector: DetectorChoice,
     pub thumbnail: Option<Thumbnail>,
     pub names: NameReader,
     pub limits: Limits,
@@ -46,6 +47,7 @@ impl Session {
             library: self.library().clone(),
             job: Job {
                 policy: request.policy,
+                detector: request.detector.open()?,
                 thumbnail: request.thumbnail,
                 names: request.names,
                 limits: request.limits,

@@ -6,9 +6,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::status::Summary;
+use crate::embed::Reading;
 use crate::ingest::Policy;
 use crate::search::{Answer, FileState, FoundBy, Hit, Parts, Sequence, Sequences};
-use crate::store::{Method, Searched, VideoRow};
+use crate::store::{Method, ObjectCount, Searched, VideoRow};
+use crate::types::{Object, Relative, Shares, relations};
 
 /// JSON holds Unicode only: bytes of a path that are not become U+FFFD.
 fn lossy(path: &Path) -> Cow<'_, str> {
@@ -48,8 +50,61 @@ pub struct HitLine<'a> {
     passage: Option<&'a str>,
     #[serde(skip_serializing_if = "is_zero")]
     alike: usize,
+    objects: Vec<ObjectLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<PartsLine>,
+}
+
+/// A thing seen in the best frame of a hit.
+#[derive(Serialize)]
+struct ObjectLine {
+    class: &'static str,
+    score: f64,
+    #[serde(rename = "box")]
+    region: [u32; 4],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    colours: Option<SharesLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upper: Option<SharesLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lower: Option<SharesLine>,
+    /// How it stands to other things of the list, each by its place from 0.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rides: Vec<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<usize>,
+}
+
+/// Names of colours and their shares, the greatest first.
+type SharesLine = Vec<(&'static str, f64)>;
+
+fn shares(of: &Shares) -> SharesLine {
+    let rounded = |share: f32| (f64::from(share) * 100.0).round() / 100.0;
+    of.iter().map(|(c, s)| (c.name(), rounded(*s))).collect()
+}
+
+fn object_lines(objects: &[Object]) -> Vec<ObjectLine> {
+    let related = relations(objects);
+    let lines = objects.iter().enumerate().map(|(i, o)| {
+        let to = |is: Relative| {
+            let own = related.iter().filter(|r| r.of == i && r.is == is);
+            own.map(|r| r.to).collect()
+        };
+        ObjectLine {
+            class: o.class.name(),
+            score: (f64::from(o.score) * 1e4).round() / 1e4,
+            region: o.region.to_array(),
+            colours: o.colours.whole.as_ref().map(shares),
+            upper: o.colours.upper.as_ref().map(shares),
+            lower: o.colours.lower.as_ref().map(shares),
+            rides: to(Relative::Rides),
+            holds: to(Relative::Holds),
+            beside: to(Relative::Beside),
+        }
+    });
+    lines.collect()
 }
 
 /// Where a hit goes on in another file.
@@ -88,6 +143,7 @@ impl<'a> HitLine<'a> {
             confidence: hit.confidence,
             found_by: match hit.found_by {
                 FoundBy::Pictures => "pictures",
+                FoundBy::Objects => "objects",
                 FoundBy::Words => "words",
             },
             video: lossy(&hit.video),
@@ -108,6 +164,7 @@ impl<'a> HitLine<'a> {
             passage: hit.parts.passage.as_deref(),
             model: &hit.model,
             alike: hit.near_duplicates,
+            objects: object_lines(&hit.objects),
             parts: explain.then(|| PartsLine::new(&hit.parts)),
         }
     }
@@ -165,6 +222,9 @@ struct SearchedSummary {
     troubled: usize,
     undated: usize,
     file_times: usize,
+    /// Moments in scope that no detector has looked at, where that is asked.
+    #[serde(skip_serializing_if = "is_zero")]
+    not_looked_at: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -175,11 +235,35 @@ struct SearchedSummary {
     events: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cannot_tell: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    read_as: Vec<ReadingLine>,
+}
+
+/// What a model looks for where something else was asked.
+#[derive(Serialize)]
+struct ReadingLine {
+    asked: String,
+    #[serde(rename = "as")]
+    looked_for: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_known: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_told_apart: Vec<String>,
+}
+
+fn readings(of: &[(String, Reading)]) -> Vec<ReadingLine> {
+    let line = |(asked, reading): &(String, Reading)| ReadingLine {
+        asked: asked.clone(),
+        looked_for: reading.text.clone(),
+        not_known: reading.not_known.clone(),
+        not_told_apart: reading.not_told_apart.clone(),
+    };
+    of.iter().map(line).collect()
 }
 
 impl SearchedLine {
     /// Of hits.
-    pub fn of_hits(answer: &Answer) -> Self {
+    pub fn of_hits(answer: &Answer, read: &[(String, Reading)]) -> Self {
         let method = match answer.method {
             Method::Exact => "exact",
             Method::Hnsw => "hnsw",
@@ -192,15 +276,17 @@ impl SearchedLine {
                 matches: Some(answer.matches),
                 events: Some(answer.events),
                 cannot_tell: answer.untold.clone(),
+                read_as: readings(read),
                 ..SearchedSummary::new(answer.hits.len(), &answer.searched)
             },
         }
     }
 
-    pub fn of_sequences(found: &Sequences) -> Self {
+    pub fn of_sequences(found: &Sequences, read: &[(String, Reading)]) -> Self {
         Self {
             summary: SearchedSummary {
                 cannot_tell: found.untold.clone(),
+                read_as: readings(read),
                 ..SearchedSummary::new(found.sequences.len(), &found.searched)
             },
         }
@@ -218,11 +304,13 @@ impl SearchedSummary {
             troubled: searched.troubled,
             undated: searched.undated,
             file_times: searched.guessed,
+            not_looked_at: searched.unlooked,
             method: None,
             vectors: None,
             matches: None,
             events: None,
             cannot_tell: Vec::new(),
+            read_as: Vec::new(),
         }
     }
 }
@@ -292,6 +380,26 @@ fn sampling(v: &VideoRow) -> String {
     match reading.views.as_str() {
         "center" => policy,
         views => format!("{policy}, {views}"),
+    }
+}
+
+/// A line of `status --objects --json`.
+#[derive(Serialize)]
+pub struct ObjectCountLine<'a> {
+    class: &'a str,
+    camera: Option<&'a str>,
+    objects: u64,
+    moments: u64,
+}
+
+impl<'a> ObjectCountLine<'a> {
+    pub fn new(count: &'a ObjectCount) -> Self {
+        Self {
+            class: &count.class,
+            camera: count.camera.as_deref(),
+            objects: count.objects,
+            moments: count.moments,
+        }
     }
 }
 

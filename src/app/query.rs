@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Error, PooledReader, Session};
-use crate::embed::{Embedder, Templates};
+use crate::embed::{Embedder, Reading, Templates};
 use crate::search::{
     Answer, Chain, Clause, Feedback, Hit, HitName, Line, Next, Options, Question, Request,
     Resolver, Sequences, Subject, query, query_sequence, remember,
@@ -33,6 +33,8 @@ pub struct Reply {
     pub model: String,
     /// A script of the sentences that it was not taught to read.
     pub unread_script: Option<&'static str>,
+    /// Sentences of which it looks for something else than was asked, and for what.
+    pub readings: Vec<(String, Reading)>,
 }
 
 /// Hits of one question, or sequences of several.
@@ -56,6 +58,7 @@ impl Session {
         };
         let mut questions = resolver.questions(&asked.request)?;
         let unread_script = questions.iter().find_map(|q| q.unread_script);
+        let readings = questions.iter().flat_map(Question::readings).collect();
         let (filter, options) = (&asked.filter, asked.options);
         let found = match &mut questions[..] {
             [question] => {
@@ -82,6 +85,7 @@ impl Session {
             found,
             model: embedder.name().into(),
             unread_script,
+            readings,
         })
     }
 

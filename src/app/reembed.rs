@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{Error, Session};
+use super::{DetectorChoice, Error, Session};
 use crate::analyse::Views;
 use crate::embed::Embedder;
 use crate::ingest::{Job, Reembedded, reembed};
@@ -13,9 +13,11 @@ use crate::store::{GRAPH_FROM, GraphProgress, ModelWriter, NewModel};
 /// Which model to change to, and how.
 #[derive(Debug, Clone)]
 pub struct ReembedRequest {
-    pub model: String,
+    /// The one that answers where `None`: then what it lacks is made.
+    pub model: Option<String>,
     /// What suits the model where `None`.
     pub views: Option<Views>,
+    pub detector: DetectorChoice,
     pub limits: Limits,
 }
 
@@ -37,7 +39,7 @@ impl Session {
             return Err(Error::user("the library has no vectors yet")
                 .hint("index some videos first: vsearch index FOLDER"));
         };
-        let embedder = self.model(&request.model)?;
+        let embedder = self.model(request.model.as_deref().unwrap_or(&before))?;
         let usual = Views::default_for(embedder.profile().crops);
         let views = request.views.unwrap_or(usual);
         let name = embedder.name();
@@ -71,6 +73,7 @@ impl Session {
         }
         let job = Job {
             limits: request.limits,
+            detector: request.detector.open()?,
             ..Job::new(views, self.decoding().clone())
         };
         Ok(Reembedding {

@@ -9,7 +9,7 @@ use super::Error;
 use super::models::{default_model, open_model};
 use crate::embed::{Device, DeviceChoice, Embedder, builtin};
 use crate::media::Decoding;
-use crate::store::{Finding, Library, Note, Reader};
+use crate::store::{Finding, Library, Note, ObjectCount, Reader};
 
 /// Readers kept for the next question.
 const READERS_KEPT: usize = 8;
@@ -154,6 +154,11 @@ impl Session {
     /// The user's own words on videos.
     pub fn notes(&self) -> Result<Vec<Note>, Error> {
         Ok(self.current_reader()?.notes()?)
+    }
+
+    /// How many things were seen, by class and camera.
+    pub fn object_counts(&self) -> Result<Vec<ObjectCount>, Error> {
+        Ok(self.reader()?.object_counts()?)
     }
 
     /// What in the library is not as it was written.

@@ -74,7 +74,7 @@ pub(super) struct EvalArgs {
     /// Print a JSON line for every query and file as well
     #[arg(long, requires = "json")]
     pairs: bool,
-    /// What of each frame is embedded: center, fit, cover or tiles [default: cover for CLIP, center
+    /// What of each frame is embedded: center, fit, cover, tiles or objects [default: cover for CLIP, center
     /// for builtin]
     #[arg(long, value_name = "VIEWS")]
     views: Option<Views>,

@@ -9,7 +9,7 @@ use super::reading::{LimitArgs, NameArgs};
 use super::stop::on_interrupt;
 use super::{session, tell_of_model};
 use crate::analyse::Views;
-use crate::app::{Error, IndexRequest, Indexer};
+use crate::app::{DetectorChoice, Error, IndexRequest, Indexer};
 use crate::embed::builtin;
 use crate::ingest::{Fold, Policy, Summary, Thumbnail};
 use crate::media::Sampling;
@@ -47,7 +47,8 @@ What of a frame is embedded (--views), each part a vector with its box:
                 builtin the whole frame
   fit           the whole frame with grey bars
   cover         the fewest squares that cover it: 2 for 16:9, twice the work
-  tiles         cover and a grid of squares half as high, for small things: 10 for 16:9")]
+  tiles         cover and a grid of squares half as high, for small things: 10 for 16:9
+  objects       cover and each thing that the detector saw, with a margin: up to 8 more")]
 pub(super) struct IndexArgs {
     /// Videos, and folders to walk
     #[arg(required = true, value_name = "PATH")]
@@ -71,10 +72,14 @@ pub(super) struct IndexArgs {
     /// library's own, else CLIP ViT-B-32 where it is on this machine, else builtin]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// What of each frame is embedded: center, fit, cover or tiles [default: cover for CLIP, center
+    /// What of each frame is embedded: center, fit, cover, tiles or objects [default: cover for CLIP, center
     /// for builtin]
     #[arg(long, value_name = "VIEWS")]
     views: Option<Views>,
+    /// What looks for people, vehicles and other things of 80 classes: builtin, off, or the ONNX file of a
+    /// detector of the NanoDet family
+    #[arg(long, value_name = "NAME|FILE", default_value = "builtin")]
+    detector: DetectorChoice,
     /// Pictures kept of moments: their longer side in pixels, or that and the quality of JPEG, or off
     #[arg(long, value_name = "SIDE[:QUALITY]|off", default_value = "320:75", value_parser = thumbnails)]
     thumbnails: Kept,
@@ -125,6 +130,7 @@ impl IndexArgs {
             policy: Policy::new(sampling, self.fold, self.stream),
             model: self.model.clone(),
             views: self.views,
+            detector: self.detector.clone(),
             thumbnail: self.thumbnails.0,
             names: self.names.reader(),
             limits: self.limits.limits(),

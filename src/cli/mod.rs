@@ -98,7 +98,7 @@ fn tell_of_model(session: &Session, common: &args::Common, is_default: bool) {
     }
     if is_default && session.defaults_to_builtin() {
         note!(
-            "using the built-in model, which knows things but hardly colours or actions; CLIP knows more: \
+            "using the built-in model, which knows things and their colours but hardly actions; CLIP knows more: \
              vsearch model pull {}",
             crate::models::RECOMMENDED
         );

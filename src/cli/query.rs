@@ -12,7 +12,7 @@ use super::scope::ScopeArgs;
 use super::{feedback, pictures, session, tell_of_model};
 use crate::app::json::{HitLine, SearchedLine, SequenceLine};
 use crate::app::{Error, Found, Query, Reply, Session};
-use crate::embed::Templates;
+use crate::embed::{Reading, Templates};
 use crate::models;
 use crate::search::{Answer, Clause, Line, MINIMUM_CONFIDENCE, Options, Request};
 use crate::store::{Method, Searched};
@@ -135,16 +135,19 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
         note!("{}", unread(&reply.model, script));
     }
     match &reply.found {
-        Found::Hits(answer) => args.print_hits(common, &session, &query, answer)?,
+        Found::Hits(answer) => args.print_hits(common, &session, &query, (&reply, answer))?,
         Found::Sequences(found) => {
             for sequence in found.sequences.iter().filter(|_| args.json) {
                 json_line(&SequenceLine::new(sequence))?;
             }
             match args.json {
-                true => json_line(&SearchedLine::of_sequences(found))?,
+                true => json_line(&SearchedLine::of_sequences(found, &reply.readings))?,
                 false => print(&sequence_table(&found.sequences))?,
             }
         }
+    }
+    for (asked, reading) in &reply.readings {
+        note!("{}", read_as(&reply.model, asked, reading));
     }
     let searched = reply.searched();
     if args.explain && !query.filter.is_everything() {
@@ -176,6 +179,12 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
             );
         }
         note!("{}", rests_on(searched, !query.filter.is_everything()));
+        if searched.unlooked > 0 {
+            note!(
+                "left out: {} in which nobody has looked for things (vsearch reembed)",
+                count(searched.unlooked, "moment")
+            );
+        }
         let undated = match args.any_camera {
             true => searched.undated + searched.clockless,
             false => searched.undated,
@@ -265,7 +274,7 @@ impl QueryArgs {
         common: &Common,
         session: &Session,
         query: &Query,
-        answer: &Answer,
+        (reply, answer): (&Reply, &Answer),
     ) -> Result<(), Error> {
         let mut answer = answer.clone();
         if self.sort == Sort::Time {
@@ -278,7 +287,7 @@ impl QueryArgs {
             for hit in &answer.hits {
                 json_line(&HitLine::new(hit, self.explain))?;
             }
-            json_line(&SearchedLine::of_hits(&answer))?;
+            json_line(&SearchedLine::of_hits(&answer, &reply.readings))?;
         } else {
             print(&table(&answer, self.explain))?;
         }
@@ -299,6 +308,26 @@ impl QueryArgs {
         }
         Ok(())
     }
+}
+
+/// What was looked for instead of what was asked, and why.
+fn read_as(model: &str, asked: &str, reading: &Reading) -> String {
+    let mut said = Vec::new();
+    let list = |words: &[String]| {
+        let words: Vec<String> = words.iter().map(|w| format!("{w:?}")).collect();
+        words.join(", ")
+    };
+    if !reading.not_told_apart.is_empty() {
+        let makes = list(&reading.not_told_apart);
+        said.push(format!("{makes}: makes of cars are not known to {model}"));
+    }
+    if !reading.not_known.is_empty() {
+        said.push(format!("{} not known to {model}", list(&reading.not_known)));
+    }
+    if reading.text != asked {
+        said.push(format!("searched for {:?}", reading.text));
+    }
+    said.join("; ")
 }
 
 /// A reader who trusts the answer must know that the model could not read the question.

@@ -10,9 +10,9 @@ use super::reading::LimitArgs;
 use super::stop::on_interrupt;
 use super::{session, tell_of_model};
 use crate::analyse::Views;
-use crate::app::{Error, ReembedRequest};
+use crate::app::{DetectorChoice, Error, ReembedRequest};
 
-/// Change to another model
+/// Change to another model, or look for what is lacking
 ///
 /// Embeds the frame of every moment in the library with another model, from its video or, where that is
 /// gone, from the thumbnail kept of it. The old model goes on answering until all are done; then queries
@@ -22,15 +22,20 @@ use crate::app::{Error, ReembedRequest};
 #[command(after_help = "Examples:
   vsearch reembed --model ViT-B-32
   vsearch reembed --model ViT-L-14 --views tiles --prune
+  vsearch reembed                            (things, in a library of an earlier vsearch)
   vsearch reembed --model ViT-B-32 --anyway   (also where some videos are gone)")]
 pub(super) struct ReembedArgs {
-    /// Model to change to: a name (vsearch model list), or the folder of a CLIP model
+    /// Model to change to: a name (vsearch model list), or the folder of a CLIP model [default: the library's
+    /// own, which is given what it lacks]
     #[arg(long, value_name = "NAME")]
-    model: String,
-    /// What of each frame is embedded: center, fit, cover or tiles [default: cover for CLIP, center
+    model: Option<String>,
+    /// What of each frame is embedded: center, fit, cover, tiles or objects [default: cover for CLIP, center
     /// for builtin]
     #[arg(long, value_name = "VIEWS")]
     views: Option<Views>,
+    /// What looks for things: builtin, off, or the ONNX file of a detector (vsearch index --help)
+    #[arg(long, value_name = "NAME|FILE", default_value = "builtin")]
+    detector: DetectorChoice,
     /// Change over even where some moments could not be embedded; queries then no longer find those
     #[arg(long)]
     anyway: bool,
@@ -46,6 +51,7 @@ pub(super) fn run(common: &Common, args: &ReembedArgs) -> Result<ExitCode, Error
     let mut reembedding = session.reembedding(&ReembedRequest {
         model: args.model.clone(),
         views: args.views,
+        detector: args.detector.clone(),
         limits: args.limits.limits(),
     })?;
     tell_of_model(&session, common, false);

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::reading::time_zone;
 use crate::app::Error;
-use crate::store::Filter;
+use crate::store::{Filter, ObjectFilter};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where and when to look")]
@@ -27,6 +27,13 @@ pub(super) struct ScopeArgs {
     /// Only at these times of day; over midnight where the second is not later
     #[arg(long, value_name = "HH:MM..HH:MM")]
     between: Option<String>,
+    /// Only moments that show a thing of this class (docs/objects.md lists the 80), perhaps in a colour:
+    /// car=white, "person upper=blue lower=black"; repeat it for several
+    #[arg(long, value_name = "CLASS[=COLOUR]")]
+    object: Vec<String>,
+    /// Only moments that show so many: "person>=3", car=0
+    #[arg(long, value_name = "CLASS>=N")]
+    count: Vec<String>,
     /// Take the time a file was written at as the time it was recorded, where nothing else tells
     #[arg(long)]
     trust_file_times: bool,
@@ -43,6 +50,12 @@ impl ScopeArgs {
             trust_file_times: self.trust_file_times,
             ..Filter::everything(zone)
         };
+        for text in &self.object {
+            filter.objects.push(ObjectFilter::parse(text)?);
+        }
+        for text in &self.count {
+            filter.objects.push(ObjectFilter::parse_count(text)?);
+        }
         if let Some(glob) = &self.inside {
             filter = filter.within(glob, here)?;
         }

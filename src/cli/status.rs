@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use super::args::Common;
 use super::output::{count, json_line, length, print, shown, terminal_width, width};
 use super::session;
-use crate::app::json::{SummaryLine, VideoLine};
+use crate::app::json::{ObjectCountLine, SummaryLine, VideoLine};
 use crate::app::{Error, Status, Summary, trouble};
-use crate::store::VideoRow;
+use crate::store::{ObjectCount, VideoRow};
 use crate::types::timecode;
 use clap::Args;
 
@@ -23,6 +23,7 @@ const FAULTS_SHOWN: usize = 8;
 #[command(after_help = "Examples:
   vsearch status
   vsearch status --gaps
+  vsearch status --objects
   vsearch status --json | jq -r 'select(.error) | .video'")]
 pub(super) struct StatusArgs {
     /// Print JSON Lines (see docs/formats.md)
@@ -31,10 +32,25 @@ pub(super) struct StatusArgs {
     /// List what was not seen: stretches of each file, with their reasons
     #[arg(long, conflicts_with = "json")]
     gaps: bool,
+    /// Count the things that were seen, by class and camera
+    #[arg(long, conflicts_with = "gaps")]
+    objects: bool,
 }
 
 pub(super) fn run(common: &Common, args: &StatusArgs) -> Result<ExitCode, Error> {
-    let Status { videos, summary } = session(common)?.status()?;
+    let session = session(common)?;
+    if args.objects {
+        let counts = session.object_counts()?;
+        if args.json {
+            for count in &counts {
+                json_line(&ObjectCountLine::new(count))?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        print(&objects(&counts))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Status { videos, summary } = session.status()?;
     if args.json {
         for video in &videos {
             json_line(&VideoLine::new(video))?;
@@ -47,6 +63,24 @@ pub(super) fn run(common: &Common, args: &StatusArgs) -> Result<ExitCode, Error>
         print(&table(&videos, &summary, width))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was seen, by class and camera.
+fn objects(counts: &[ObjectCount]) -> String {
+    if counts.is_empty() {
+        return "nothing: no thing of the 80 classes was seen, or nobody has looked (vsearch reembed)\n".into();
+    }
+    let mut out = format!("{:>9} {:>9}  class\n", "things", "moments");
+    for c in counts {
+        let camera = c.camera.as_ref();
+        let camera = camera.map_or(String::new(), |c| format!(", camera {c}"));
+        let _ = writeln!(
+            out,
+            "{:>9} {:>9}  {}{camera}",
+            c.objects, c.moments, c.class
+        );
+    }
+    out
 }
 
 fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use once_cell::sync::OnceCell;
 use unicode_script::{Script, UnicodeScript};
 
-use crate::types::{Embedding, Pixels};
+use crate::types::{Claim, Embedding, Pixels};
 
 pub use device::{Device, DeviceChoice};
 pub use neutral::{neutral, neutral_digest};
@@ -92,6 +92,40 @@ impl Reference {
     }
 }
 
+/// What a model makes of a question before it looks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// What is looked for.
+    pub text: String,
+    /// Words of the question that the model does not know.
+    pub not_known: Vec<String>,
+    /// Names of kinds that it cannot tell apart, and looks for as what they are.
+    pub not_told_apart: Vec<String>,
+    /// What it says of things that a detector finds; `None` where it says nothing of them, or the model does not take
+    /// questions apart.
+    pub claim: Option<Claim>,
+    /// Words beside the claim: whether they hold cannot be told of boxes and colours.
+    pub unchecked: Vec<String>,
+}
+
+impl Reading {
+    /// Whether something else is looked for than was asked.
+    pub fn differs(&self, asked: &str) -> bool {
+        self.text != asked || !self.not_known.is_empty() || !self.not_told_apart.is_empty()
+    }
+
+    /// Nothing changed.
+    pub fn as_asked(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            not_known: Vec::new(),
+            not_told_apart: Vec::new(),
+            claim: None,
+            unchecked: Vec::new(),
+        }
+    }
+}
+
 /// Puts pictures and sentences into one space, where the cosine of two vectors says how well
 /// they go together. One may be used from many threads; each call is single-threaded work
 /// when it runs inside a one-thread rayon pool.
@@ -105,6 +139,11 @@ pub trait Embedder: Send + Sync {
 
     /// One vector for each picture, in order; the same as if each came alone.
     fn embed_images(&self, images: &[Pixels]) -> Result<Vec<Embedding>, EmbedError>;
+
+    /// What it will look for where this is asked.
+    fn read(&self, question: &str) -> Reading {
+        Reading::as_asked(question)
+    }
 
     /// The vector of a sentence.
     ///

@@ -29,7 +29,7 @@ pub(super) struct Stretch<'v> {
 pub(super) enum Message<'v> {
     Moment {
         of: Stretch<'v>,
-        vectors: Seen,
+        seen: Seen,
         thumbnail: Option<Vec<u8>>,
     },
     Read(Box<ReadEnd<'v>>),
@@ -125,7 +125,7 @@ impl<'a, 'v> Committer<'a, 'v> {
         let video = match message {
             Message::Moment {
                 of,
-                vectors,
+                seen,
                 thumbnail,
             } => {
                 let Stretch {
@@ -138,8 +138,8 @@ impl<'a, 'v> Committer<'a, 'v> {
                 let row = self.row(video)?;
                 let file = self.in_flight.entry(&video.path).or_default();
                 file.received += 1;
-                match vectors {
-                    Ok(vectors) => {
+                match seen {
+                    Ok(seen) => {
                         file.seconds += end.since(start);
                         self.samples += samples;
                         (self.report)(Event::Committed {
@@ -151,8 +151,9 @@ impl<'a, 'v> Committer<'a, 'v> {
                             time,
                             start,
                             end,
-                            vectors,
+                            vectors: seen.views,
                             thumbnail,
+                            objects: seen.objects,
                         });
                     }
                     // The first says what went wrong; those after it may be of its making.

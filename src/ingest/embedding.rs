@@ -6,9 +6,10 @@ use std::thread::Scope;
 use crossbeam::channel::{Receiver, Sender};
 
 use super::{IngestError, Thumbnail, spawn};
-use crate::analyse::{View, Views};
+use crate::analyse::{Detector, View, Views, of_things};
 use crate::embed::{Embedder, Schedule};
-use crate::types::{Embedding, Pixels, Region, ViewVectors};
+use crate::store::SeenObjects;
+use crate::types::{Embedding, Object, Pixels, Region, ViewVectors};
 
 const FRAMES_PER_WORKER: usize = 4;
 
@@ -21,14 +22,34 @@ pub(super) struct Frame<T> {
     pub(super) scale: f64,
 }
 
-/// The vectors of a frame's views, or why there are none.
-pub(super) type Seen = Result<ViewVectors, String>;
+/// What a frame shows, or why that cannot be told.
+pub(super) type Seen = Result<SeenFrame, String>;
+
+/// What a frame shows.
+#[derive(Debug, Clone)]
+pub(super) struct SeenFrame {
+    pub(super) views: ViewVectors,
+    /// `None` where nobody looked for things, or could not.
+    pub(super) objects: Option<SeenObjects>,
+}
+
+/// A frame made ready for the model.
+struct Cut {
+    thumbnail: Option<Vec<u8>>,
+    views: Vec<View>,
+    /// Views of things.
+    things: Vec<View>,
+    /// With their regions in display pixels.
+    objects: Option<Vec<Object>>,
+}
 
 /// What turns frames into messages.
 pub(super) struct EmbedWorkers<'a, T, M> {
     pub(super) embedder: &'a dyn Embedder,
     pub(super) schedule: Schedule,
     pub(super) views: Views,
+    /// Looks for things, where they are looked for.
+    pub(super) detector: Option<&'a Detector>,
     /// How pictures of the frames are kept, where they are.
     pub(super) thumbnail: Option<Thumbnail>,
     pub(super) frames: Receiver<Frame<T>>,
@@ -66,13 +87,15 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
     fn run(&self, message: impl Fn(T, Option<Vec<u8>>, Seen) -> M + Sync) {
         let threads = self.schedule.threads;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let detector = self.detector.map(|d| d.with_threads(threads));
         let work = || {
             while let Some(batch) = self.batch() {
                 let (of, frames): (Vec<_>, Vec<_>) = batch
                     .into_iter()
                     .map(|f| (f.of, (f.pixels, f.scale)))
                     .unzip();
-                for (of, (thumbnail, seen)) in of.into_iter().zip(self.look(frames)) {
+                let seen = self.look(frames, detector.as_ref());
+                for (of, (thumbnail, seen)) in of.into_iter().zip(seen) {
                     if self.results.send(message(of, thumbnail, seen)).is_err() {
                         return;
                     }
@@ -95,16 +118,21 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
         Some(batch)
     }
 
-    /// The thumbnail of each frame, and what its views give, with their regions in display pixels: those of the
-    /// frame times its scale.
-    fn look(&self, frames: Vec<(Pixels, f64)>) -> Vec<(Option<Vec<u8>>, Seen)> {
+    /// The thumbnail of each frame, and what it shows, with regions in display pixels: those of the frame times its
+    /// scale.
+    fn look(
+        &self,
+        frames: Vec<(Pixels, f64)>,
+        detector: Option<&Detector>,
+    ) -> Vec<(Option<Vec<u8>>, Seen)> {
         // The views of all frames in one row, and how many each frame has.
         let (mut regions, mut pixels, mut each) = (Vec::new(), Vec::new(), Vec::new());
         for (frame, scale) in frames {
-            match self.cut(frame) {
-                Ok((thumbnail, views)) => {
-                    each.push((thumbnail, Ok(views.len())));
-                    for view in views {
+            match self.cut(frame, scale, detector) {
+                Ok(cut) => {
+                    let counts = (cut.views.len(), cut.things.len());
+                    each.push((cut.thumbnail, Ok((counts, cut.objects))));
+                    for view in cut.views.into_iter().chain(cut.things) {
                         regions.push(view.region.map(|r| r.scaled(scale)));
                         pixels.push(view.pixels);
                     }
@@ -113,26 +141,49 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
             }
         }
         let mut both = regions.into_iter().zip(self.embed(&pixels));
-        let mut of_frame = |count| -> Seen {
+        let mut of_frame = |(counts, objects): ((usize, usize), Option<Vec<Object>>)| -> Seen {
             // All of them are taken, also where one has failed.
-            let views: Vec<_> = both.by_ref().take(count).collect();
-            let vector =
-                |(region, v): (Option<Region>, Result<Embedding, String>)| Ok((region, v?));
-            views.into_iter().map(vector).collect()
+            let mut take = |count| both.by_ref().take(count).collect::<Vec<_>>();
+            let (views, things) = (take(counts.0), take(counts.1));
+            let views = vectors(views)?;
+            let things = vectors(things)?;
+            let objects = objects
+                .zip(detector)
+                .map(|(objects, detector)| SeenObjects {
+                    detector: detector.fingerprint().into(),
+                    objects,
+                    vectors: things,
+                });
+            Ok(SeenFrame { views, objects })
         };
         let each = each.into_iter();
-        each.map(|(thumbnail, count)| (thumbnail, count.and_then(&mut of_frame)))
+        each.map(|(thumbnail, cut)| (thumbnail, cut.and_then(&mut of_frame)))
             .collect()
     }
 
-    /// The thumbnail of a frame and its views. What goes wrong is this frame's own.
-    fn cut(&self, frame: Pixels) -> Result<(Option<Vec<u8>>, Vec<View>), String> {
+    /// The thumbnail of a frame, its views and the things in it. What goes wrong is this frame's own.
+    fn cut(&self, frame: Pixels, scale: f64, detector: Option<&Detector>) -> Result<Cut, String> {
+        let objects = detector.and_then(|d| things(d, &frame));
+        let cropped = match (self.views, &objects) {
+            (Views::Objects, Some(objects)) => of_things(&frame, objects),
+            _ => Vec::new(),
+        };
         let cut = AssertUnwindSafe(|| {
             let crops = self.embedder.profile().crops;
             let thumbnail = self.thumbnail.and_then(|t| t.of(&frame));
             (thumbnail, self.views.cut(frame, crops))
         });
-        catch_unwind(cut).map_err(|panic| panic_message(&*panic))
+        let (thumbnail, views) = catch_unwind(cut).map_err(|panic| panic_message(&*panic))?;
+        let shown = |o: Object| Object {
+            region: o.region.scaled(scale),
+            ..o
+        };
+        Ok(Cut {
+            thumbnail,
+            views,
+            things: cropped,
+            objects: objects.map(|all| all.into_iter().map(shown).collect()),
+        })
     }
 
     /// A vector for each picture.
@@ -163,6 +214,25 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
                 vectors.len(),
                 pixels.len()
             )),
+        }
+    }
+}
+
+/// All of some vectors, or why one is not there.
+fn vectors(all: Vec<(Option<Region>, Result<Embedding, String>)>) -> Result<ViewVectors, String> {
+    let vector = |(region, v): (Option<Region>, Result<Embedding, String>)| Ok((region, v?));
+    all.into_iter().map(vector).collect()
+}
+
+/// The things in a frame. Where the detector fails on it the frame counts as not looked at, and is found all the same.
+fn things(detector: &Detector, frame: &Pixels) -> Option<Vec<Object>> {
+    let look = AssertUnwindSafe(|| detector.look(frame));
+    let seen = catch_unwind(look).map_err(|panic| panic_message(&*panic));
+    match seen.and_then(|r| r.map_err(|e| e.to_string())) {
+        Ok(objects) => Some(objects),
+        Err(reason) => {
+            tracing::warn!(reason, "objects: a frame could not be looked at");
+            None
         }
     }
 }
@@ -248,6 +318,7 @@ mod tests {
             embedder: &odd,
             schedule: odd.schedule(1),
             views: Views::Center,
+            detector: None,
             thumbnail: Some(Thumbnail::default()),
             frames,
             results,
@@ -271,9 +342,9 @@ mod tests {
                         assert!(said.iter().any(|s| reason.contains(s)), "{reason}");
                     }
                     // Its own vector, and no other frame's.
-                    Ok(views) => {
+                    Ok(seen) => {
                         let right = Embedding::normalised(vec![f32::from(of), 1.0]).unwrap();
-                        assert_eq!((of == bad, &views[0].1), (false, &right));
+                        assert_eq!((of == bad, &seen.views[0].1), (false, &right));
                     }
                 }
             }

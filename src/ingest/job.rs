@@ -1,9 +1,10 @@
 //! What to index and how.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{NameReader, Policy, Thumbnail};
-use crate::analyse::Views;
+use crate::analyse::{Detector, Views};
 use crate::media::{Decoding, Limits};
 use crate::store::Reading;
 
@@ -16,6 +17,8 @@ pub struct Job {
     pub found: bool,
     pub policy: Policy,
     pub views: Views,
+    /// Looks for things, where they are looked for.
+    pub detector: Option<Arc<Detector>>,
     /// How pictures of moments are kept, where they are.
     pub thumbnail: Option<Thumbnail>,
     pub names: NameReader,
@@ -31,6 +34,7 @@ impl Job {
             found: false,
             policy: Policy::default(),
             views,
+            detector: None,
             thumbnail: None,
             names: NameReader::default(),
             decoding,

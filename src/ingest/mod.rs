@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::analyse::DetectorError;
 use crate::embed::canary::{canaries, compare};
 use crate::embed::{EmbedError, Embedder};
 use crate::media::Worker;
@@ -41,6 +42,8 @@ pub enum IngestError {
     Store(#[from] StoreError),
     #[error("the model cannot be used: {0}")]
     Embed(#[from] EmbedError),
+    #[error(transparent)]
+    Detector(#[from] DetectorError),
     #[error("a worker thread could not be started: {0}")]
     Threads(std::io::Error),
 }
@@ -93,7 +96,12 @@ pub fn run(
         let mut found = || {
             loading.get_or_insert_with(|| {
                 let builder = thread::Builder::new().name("load".into());
-                builder.spawn_scoped(scope, || embedder.load())
+                builder.spawn_scoped(scope, || {
+                    if let Some(detector) = &job.detector {
+                        detector.load()?;
+                    }
+                    Ok::<_, IngestError>(embedder.load()?)
+                })
             });
         };
         let controls = Controls { stop, report };

@@ -73,13 +73,14 @@ pub(super) fn run(
             embedder,
             schedule,
             views: job.views,
+            detector: job.detector.as_deref(),
             thumbnail: job.thumbnail,
             frames,
             results: to_committer,
         };
-        embed.start(scope, |of, thumbnail, vectors| Message::Moment {
+        embed.start(scope, |of, thumbnail, seen| Message::Moment {
             of,
-            vectors,
+            seen,
             thumbnail,
         })?;
         // No vector is committed before the model has passed. On failure the channels close, and every

@@ -12,10 +12,11 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::embedding::{EmbedWorkers, Frame, Seen, queue_capacity};
 use super::{IngestError, Job, self_test, spawn};
+use crate::analyse::Detector;
 use crate::embed::Embedder;
 use crate::media::{LARGEST_SIDE, MediaError, Worker};
-use crate::store::{Lacking, Library, ModelWriter, Reader, VideoRef};
-use crate::types::{MomentId, Pixels};
+use crate::store::{Lacking, LackingMoment, LaterSeen, Library, ModelWriter, Reader, VideoRef};
+use crate::types::{Pixels, ViewVectors};
 
 /// Moments committed at once.
 const COMMIT_MOMENTS: usize = 64;
@@ -33,7 +34,7 @@ pub struct Reembedded {
 }
 
 enum Message {
-    Embedded(MomentId, Seen),
+    Embedded(LackingMoment, Seen),
     /// So many moments of a video were seen by their thumbnails only, and so many not at all.
     Unread {
         kept: u64,
@@ -59,7 +60,8 @@ pub fn reembed(
     report: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Reembedded, IngestError> {
     let mut videos = Vec::new();
-    for lacking in writer.lacking()? {
+    let detector = job.detector.as_deref();
+    for lacking in writer.lacking(detector.map(Detector::fingerprint))? {
         if let Some(video) = writer.video(lacking.video)? {
             videos.push((lacking, video));
         }
@@ -70,6 +72,9 @@ pub fn reembed(
         return Ok(done);
     }
     embedder.load()?;
+    if let Some(detector) = detector {
+        detector.load()?;
+    }
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let schedule = embedder.schedule(cores);
     let (to_workers, frames) = bounded(queue_capacity(schedule));
@@ -103,6 +108,7 @@ pub fn reembed(
             embedder,
             schedule,
             views: job.views,
+            detector,
             thumbnail: None,
             frames,
             results: to_committer,
@@ -121,9 +127,9 @@ fn read(
     video: &VideoRef,
     lacking: &Lacking,
     kept: Option<&Reader>,
-    to_workers: &Sender<Frame<MomentId>>,
+    to_workers: &Sender<Frame<LackingMoment>>,
 ) -> ControlFlow<(), Option<Message>> {
-    let times: Vec<f64> = lacking.moments.iter().map(|(_, t)| t.seconds()).collect();
+    let times: Vec<f64> = lacking.moments.iter().map(|m| m.time.seconds()).collect();
     let (mut seen, mut why) = (vec![false; times.len()], None);
     let mut from = 0;
     while from < times.len() {
@@ -135,7 +141,7 @@ fn read(
                 Ok((pixels, scale)) => {
                     seen[from + n] = true;
                     let frame = Frame {
-                        of: lacking.moments[from + n].0,
+                        of: lacking.moments[from + n],
                         pixels,
                         scale,
                     };
@@ -165,8 +171,10 @@ fn read(
     };
     // The pictures kept of them are better than nothing.
     let mut from_kept = 0;
-    for (seen, (moment, _)) in seen.iter_mut().zip(&lacking.moments) {
-        let jpeg = kept.filter(|_| !*seen).and_then(|k| k.thumbnail(*moment));
+    for (seen, moment) in seen.iter_mut().zip(&lacking.moments) {
+        let jpeg = kept
+            .filter(|_| !*seen)
+            .and_then(|k| k.thumbnail(moment.moment));
         let picture = jpeg.and_then(|jpeg| image::load_from_memory(&jpeg).ok());
         if let Some(picture) = picture.map(image::DynamicImage::into_rgb8)
             && let Some(pixels) = Pixels::new(picture.width(), picture.height(), picture.into_raw())
@@ -202,7 +210,16 @@ fn commit(
     let mut pending = Vec::new();
     for message in messages {
         match message {
-            Message::Embedded(moment, Ok(vectors)) => pending.push((moment, vectors)),
+            Message::Embedded(of, Ok(seen)) => {
+                pending.push(LaterSeen {
+                    moment: of.moment,
+                    vectors: match of.embedded {
+                        true => ViewVectors::new(),
+                        false => seen.views,
+                    },
+                    objects: seen.objects,
+                });
+            }
             Message::Embedded(_, Err(problem)) => done.lacks(1, problem),
             Message::Unread {
                 kept,
@@ -216,13 +233,13 @@ fn commit(
             }
         }
         if pending.len() >= COMMIT_MOMENTS {
-            writer.add_vectors(&pending)?;
+            writer.add_seen(&pending)?;
             done.moments += pending.len() as u64;
             pending.clear();
             report(done.moments);
         }
     }
-    writer.add_vectors(&pending)?;
+    writer.add_seen(&pending)?;
     done.moments += pending.len() as u64;
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::candidates::Ranked;
 use super::events::Event;
 use super::{HitName, rounded};
 use crate::store::{FileStamp, Filter, Method, Searched, VideoRef};
-use crate::types::{MomentId, Region, VectorId, timecode};
+use crate::types::{MomentId, Object, Region, VectorId, timecode};
 
 /// One answer to a query: a stretch of one video and its best frame.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Hit {
     pub model: String,
     /// Events of other videos that show the same and were left out for it.
     pub near_duplicates: usize,
+    /// What a detector saw in its best frame, the surest first.
+    pub objects: Vec<Object>,
     pub parts: Parts,
 }
 
@@ -53,6 +55,8 @@ pub struct Hit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoundBy {
     Pictures,
+    /// The things that a detector saw in it.
+    Objects,
     /// A path, camera, tag, note or subtitle.
     Words,
 }
@@ -177,9 +181,10 @@ impl Hit {
             score: rounded(event.best.score, 4),
             confidence: event.confidence,
             is_match: false,
-            found_by: match event.best.passage {
-                Some(_) => FoundBy::Words,
-                None => FoundBy::Pictures,
+            found_by: match (&event.best.passage, event.best.raised > 0.0) {
+                (Some(_), _) => FoundBy::Words,
+                (None, true) => FoundBy::Objects,
+                (None, false) => FoundBy::Pictures,
             },
             video: video.path.clone(),
             moment: event.best.row.moment,
@@ -197,6 +202,7 @@ impl Hit {
             stamp: video.stamp,
             model: model.into(),
             near_duplicates: 0,
+            objects: Vec::new(),
             parts: Parts::default(),
         }
     }

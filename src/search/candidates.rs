@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::claims::Claimed;
 use super::confidence::{self, Judge};
 use super::events::{Candidate, Event, Recorded, absorbed, events, joined};
 use super::question::{Part, Question};
@@ -114,6 +115,7 @@ impl<'a> Search<'a> {
         };
 
         let spread = Spread::new(&vector, &sample);
+        let claim = Claimed::of(question, self.embedder, &spread);
         let unwanted = question.unwanted.iter();
         let unwanted: Vec<(&Part, Spread)> = unwanted
             .map(|part| (part, Spread::new(&part.vector, &sample)))
@@ -126,6 +128,10 @@ impl<'a> Search<'a> {
             let near = self.near(&vector, wanted)?;
             let all = near.neighbours.len() < wanted;
             let mut candidates = self.candidates(&near.neighbours)?;
+            if let Some(claim) = &claim {
+                self.add_bearing_out(claim, &vector, &mut candidates)?;
+                claim.raise(self.reader, &mut candidates)?;
+            }
             self.penalise(&mut candidates, &spread, &unwanted)?;
             let found = events(candidates, spread.mean);
             // What lies beyond has this similarity at most, and nothing to be taken off it.
@@ -143,7 +149,8 @@ impl<'a> Search<'a> {
         let about = (&vector, &spread);
         let judge = Judge::new(self.reader, self.embedder, &question.wanted, about)?;
         if !whole {
-            found = self.grown(found, &vector, (&spread, &unwanted), enough)?;
+            let taken_apart = (&spread, &unwanted[..], claim.as_ref());
+            found = self.grown(found, &vector, taken_apart, enough)?;
         }
         self.judge(&judge, &mut found)?;
         found.extend(said);
@@ -170,7 +177,7 @@ impl<'a> Search<'a> {
         &self,
         events: Vec<Event>,
         vector: &Embedding,
-        (of_question, unwanted): (&Spread, &[(&Part, Spread)]),
+        (of_question, unwanted, claim): (&Spread, &[(&Part, Spread)], Option<&Claimed>),
         enough: usize,
     ) -> Result<Vec<Event>, SearchError> {
         let mut kept: Vec<Event> = Vec::with_capacity(events.len());
@@ -190,7 +197,7 @@ impl<'a> Search<'a> {
                 let mut rows = self.reader.moments_between(video, span, MOMENTS_AROUND)?;
                 let holds = |row: &MomentRow| {
                     let (start, end) = (row.start.seconds(), row.end.seconds());
-                    self.selection.holds(video, start, end)
+                    self.selection.holds(video, start, end) && self.selection.has_moment(row.moment)
                 };
                 rows.retain(holds);
                 let views = self.views(rows.iter().map(|r| r.moment))?;
@@ -201,6 +208,9 @@ impl<'a> Search<'a> {
                     if let Some(cosine) = cosines.reduce(f64::max) {
                         around.push(Candidate::new(row, cosine));
                     }
+                }
+                if let Some(claim) = claim {
+                    claim.raise(self.reader, &mut around)?;
                 }
                 self.penalise(&mut around, of_question, unwanted)?;
                 event.grow(&around, of_question.mean);
@@ -252,6 +262,27 @@ impl<'a> Search<'a> {
             }
         }
         Ok(candidates)
+    }
+
+    /// Adds the moments that bear a claim out and are not among the candidates yet, by the best of their views.
+    fn add_bearing_out(
+        &self,
+        claim: &Claimed,
+        vector: &Embedding,
+        candidates: &mut Vec<Candidate>,
+    ) -> Result<(), SearchError> {
+        let known: HashSet<MomentId> = candidates.iter().map(|c| c.row.moment).collect();
+        let mut rows = claim.bearing_out(self.reader, &self.selection)?;
+        rows.retain(|row| !known.contains(&row.moment));
+        let views = self.views(rows.iter().map(|r| r.moment))?;
+        for row in rows {
+            let views = views.get(&row.moment).into_iter().flatten();
+            let cosines = views.map(|v| f64::from(vector.similarity(v)));
+            if let Some(cosine) = cosines.reduce(f64::max) {
+                candidates.push(Candidate::new(row, cosine));
+            }
+        }
+        Ok(())
     }
 
     /// The vectors of all views of moments.

@@ -90,6 +90,7 @@ impl Part {
             vector,
             source: Source::Concept { scale, bias },
             weight: 1.0,
+            reading: None,
         })
     }
 }

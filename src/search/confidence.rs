@@ -35,6 +35,8 @@ pub(super) struct Judge {
     way: Way,
     /// Sentences of which the model cannot tell whether a picture shows them.
     pub(super) untold: Vec<String>,
+    /// Something of what is asked is checked by nobody.
+    unchecked: bool,
 }
 
 enum Way {
@@ -58,6 +60,7 @@ impl Judge {
         let by = |way| Self {
             way,
             untold: Vec::new(),
+            unchecked: false,
         };
         if let [part] = wanted
             && let Source::Concept { scale, bias } = part.source
@@ -89,10 +92,23 @@ impl Judge {
             let near = |thing| f64::from(part.vector.similarity(thing)) >= KNOWN;
             things.iter().any(near)
         };
-        let untold = wanted.iter().filter(|part| !is_known(part));
+        // Boxes and colours tell of a claim, but not of what it leaves out.
+        let untold = |part: &&Part| match &part.reading {
+            Some(reading) if reading.claim.is_some() => false,
+            _ => !is_known(part),
+        };
+        let unchecked = |part: &Part| {
+            let reading = part.reading.as_ref();
+            reading.is_some_and(|r| r.claim.is_some() && !r.unchecked.is_empty())
+        };
         Ok(Self {
             way,
-            untold: untold.map(|part| part.name.clone()).collect(),
+            unchecked: wanted.iter().any(unchecked),
+            untold: wanted
+                .iter()
+                .filter(untold)
+                .map(|part| part.name.clone())
+                .collect(),
         })
     }
 
@@ -114,7 +130,7 @@ impl Judge {
                 1.0 / (1.0 + others)
             }
         };
-        Some(match self.untold.is_empty() {
+        Some(match self.untold.is_empty() && !self.unchecked {
             true => likely,
             false => likely / 2.0,
         })

@@ -27,6 +27,8 @@ pub(super) struct Candidate {
     pub(super) penalty: f64,
     /// The passage that holds its words, where it was found by them.
     pub(super) passage: Option<String>,
+    /// What the things in it add to its score, as they bear out what is asked; 0 where they do not.
+    pub(super) raised: f64,
 }
 
 /// A stretch of one video, or of files that follow one another on one camera.
@@ -72,13 +74,19 @@ impl Candidate {
             unwanted: Vec::new(),
             penalty: 0.0,
             passage: None,
+            raised: 0.0,
         }
     }
 
     /// What a neighbour scores at least that belongs to an event of which this is the best frame; `background` is
     /// what pictures of all kinds score.
     fn least(&self, background: f64) -> f64 {
-        self.score - (1.0 - KEPT_HEIGHT) * (self.score - background).abs()
+        self.height() - (1.0 - KEPT_HEIGHT) * (self.height() - background).abs()
+    }
+
+    /// What events grow by: a detector may miss a thing in one frame of many.
+    fn height(&self) -> f64 {
+        self.score - self.raised
     }
 }
 
@@ -100,7 +108,7 @@ impl Event {
         let least = self.best.least(background);
         let mut belong: Vec<&MomentRow> = around
             .iter()
-            .filter(|c| c.score >= least)
+            .filter(|c| c.height() >= least)
             .map(|c| &c.row)
             .collect();
         belong.sort_by_key(|row| row.start);
@@ -178,7 +186,7 @@ pub(super) fn events(candidates: Vec<Candidate>, background: f64) -> Vec<Event> 
         let mut end = best.row.end.seconds();
         let (mut first, mut last) = (at, at);
         let least = best.least(background);
-        let belongs = |used: &[bool], j: usize| !used[j] && candidates[j].score >= least;
+        let belongs = |used: &[bool], j: usize| !used[j] && candidates[j].height() >= least;
         for (place, &j) in frames.iter().enumerate().skip(at + 1) {
             let row = &candidates[j].row;
             if !belongs(&used, j) || row.start.seconds() - end > TOUCHING {

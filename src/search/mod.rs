@@ -3,6 +3,7 @@
 
 mod answer;
 mod candidates;
+mod claims;
 mod concept;
 mod confidence;
 mod diverse;
@@ -22,7 +23,7 @@ use std::collections::HashMap;
 use crate::embed::{EmbedError, Embedder};
 use crate::media::MediaError;
 use crate::store::{Filter, Reader, Searched, StoreError};
-use crate::types::VideoId;
+use crate::types::{MomentId, VideoId};
 
 pub use self::answer::{Answer, FileState, FoundBy, Hit, Parts};
 use self::candidates::Search;
@@ -154,6 +155,8 @@ pub fn query(
     chosen.sort_by_key(|(event, _)| !is_match(event));
     let ids = chosen.iter().flat_map(|(event, _)| event.videos());
     let videos = reader.videos_by_id(&ids.collect::<Vec<VideoId>>())?;
+    let moments: Vec<MomentId> = chosen.iter().map(|(e, _)| e.best.row.moment).collect();
+    let mut objects = reader.objects_of(&moments)?;
     let seen = chosen.iter().map(|(e, _)| &e.best);
     let seen = seen.filter(|best| best.passage.is_none());
     let mut parts = search.parts(seen, ranked.spread)?;
@@ -171,6 +174,7 @@ pub fn query(
             is_match: is_match(event),
             near_duplicates: *near_duplicates,
             goes_on: goes_on.collect(),
+            objects: objects.remove(&row.moment).unwrap_or_default(),
             parts: match &event.best.passage {
                 Some(passage) => Parts::of_words(passage),
                 None => parts.remove(&row.moment).unwrap_or_default(),
@@ -224,7 +228,7 @@ mod tests {
             is_match: true,
             found_by: FoundBy::Pictures,
             video: video.into(),
-            moment: crate::types::MomentId(0),
+            moment: MomentId(0),
             stream: None,
             time,
             timecode: String::new(),
@@ -242,6 +246,7 @@ mod tests {
             goes_on: Vec::new(),
             model: "m".into(),
             near_duplicates: 0,
+            objects: Vec::new(),
             parts: Parts::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! What is looked for: sentences, pictures and concepts, wanted or not, and words.
 
 use super::spread::Spread;
+use crate::embed::Reading;
 use crate::types::Embedding;
 
 /// Two things look the same to a model where their cosines with pictures of all kinds correlate as much as this.
@@ -27,6 +28,8 @@ pub struct Part {
     pub source: Source,
     /// How much it counts beside the others; positive.
     pub weight: f64,
+    /// What the model makes of a sentence.
+    pub reading: Option<Reading>,
 }
 
 impl Part {
@@ -36,6 +39,7 @@ impl Part {
             vector,
             source: Source::Sentence,
             weight: 1.0,
+            reading: None,
         }
     }
 }
@@ -62,6 +66,18 @@ impl Question {
             words: None,
             unread_script: None,
         }
+    }
+
+    /// Sentences of which the model looks for something else than was asked, and for what.
+    pub fn readings(&self) -> Vec<(String, Reading)> {
+        let parts = self.wanted.iter().chain(&self.unwanted);
+        let read = |part: &Part| {
+            let reading = part.reading.as_ref()?;
+            reading
+                .differs(&part.name)
+                .then(|| (part.name.clone(), reading.clone()))
+        };
+        parts.filter_map(read).collect()
     }
 
     /// Pairs of what is wanted and what is not that look the same to the model, in pictures of all kinds: it can

@@ -30,7 +30,7 @@ impl Resolver<'_> {
         };
         let said: Vec<String> = request.wanted.iter().filter_map(sentence).collect();
         let unwanted = request.unwanted.iter().filter_map(sentence);
-        let unread = |text: &String| unread_script(self.embedder, text);
+        let unread = |text: &String| unread_script(self.embedder, &self.embedder.read(text).text);
         Ok(Question {
             wanted: parts(&request.wanted)?,
             unwanted: parts(&request.unwanted)?,
@@ -58,9 +58,11 @@ impl Resolver<'_> {
         let weight = clause.weight;
         match &clause.subject {
             Subject::Sentence(text) => {
-                let vector = self.templates.embed(self.embedder, text)?;
+                let reading = self.embedder.read(text);
+                let vector = self.templates.embed(self.embedder, &reading.text)?;
                 Ok(Part {
                     weight,
+                    reading: Some(reading),
                     ..Part::sentence(&name, vector)
                 })
             }
@@ -73,6 +75,7 @@ impl Resolver<'_> {
                 vector: self.example(subject)?,
                 source: Source::Picture,
                 weight,
+                reading: None,
             }),
         }
     }
@@ -83,7 +86,10 @@ impl Resolver<'_> {
             Subject::Hit(name) => hit_vector(self.reader, self.embedder, *name),
             Subject::Picture(path) => self.seen(load_picture(path)?),
             Subject::Frame { video, seconds } => self.seen(frame(video, *seconds)?),
-            Subject::Sentence(text) => Ok(self.templates.embed(self.embedder, text)?),
+            Subject::Sentence(text) => {
+                let reading = self.embedder.read(text);
+                Ok(self.templates.embed(self.embedder, &reading.text)?)
+            }
             Subject::Concept(name) => Ok(self.concept(name)?.vector),
         }
     }

@@ -94,7 +94,10 @@ fn stretch(
         if !selection.holds(video, start, end) {
             return Ok(None);
         }
-        let row = reader.moments_between(video, (start, end), 1)?.pop();
+        let rows = reader.moments_between(video, (start, end), TRIED)?;
+        let row = rows
+            .into_iter()
+            .find(|row| selection.has_moment(row.moment));
         return Ok(row.map(|mut row| {
             row.region = None;
             // The frame to look at is the one shown when the words are, not the one that was embedded.
@@ -102,15 +105,18 @@ fn stretch(
             (row, start, end)
         }));
     }
-    let tried = if selection.is_timed() { TRIED } else { 1 };
+    let apart = selection.tells_moments_apart();
+    let tried = if apart { TRIED } else { 1 };
     let rows = reader.moments_between(video, (0.0, f64::INFINITY), tried)?;
-    let inside =
-        |row: &MomentRow| selection.holds(row.video, row.start.seconds(), row.end.seconds());
+    let inside = |row: &MomentRow| {
+        selection.holds(row.video, row.start.seconds(), row.end.seconds())
+            && selection.has_moment(row.moment)
+    };
     let Some(mut row) = rows.into_iter().find(inside) else {
         return Ok(None);
     };
     row.region = None;
-    let (start, end) = match selection.is_timed() {
+    let (start, end) = match apart {
         true => (row.start.seconds(), row.end.seconds()),
         false => (0.0, reader.video_length(video)?),
     };

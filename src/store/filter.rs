@@ -9,7 +9,8 @@ use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use roaring::RoaringTreemap;
 
-use crate::types::VideoId;
+use super::ObjectFilter;
+use crate::types::{MomentId, VectorId, VideoId};
 
 /// Conditions on videos and on moments; all of them must hold. Without any, everything is in scope.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Filter {
     pub zone: TimeZone,
     /// The time a file was written at counts as the time it was recorded.
     pub trust_file_times: bool,
+    /// What is seen in a moment: all of these.
+    pub objects: Vec<ObjectFilter>,
 }
 
 /// How a time is known that is only the file's: a copy changes it.
@@ -100,10 +103,16 @@ impl Filter {
             between: None,
             zone,
             trust_file_times: false,
+            objects: Vec::new(),
         }
     }
 
     pub fn is_everything(&self) -> bool {
+        self.has_all_videos() && self.objects.is_empty()
+    }
+
+    /// No video is left out, whatever is seen in it.
+    pub fn has_all_videos(&self) -> bool {
         self.paths.is_none() && self.cameras.is_none() && !self.is_timed()
     }
 
@@ -250,7 +259,15 @@ pub struct Selection {
     pub videos: Option<RoaringTreemap>,
     /// Where moments are told apart by the wall clock: when each of those videos was recorded.
     clock: Option<(Filter, HashMap<VideoId, i64>)>,
+    /// Where moments are told apart by what is seen in them: those left, and their vectors of all models.
+    seen: Option<Seen>,
     pub searched: Searched,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    moments: RoaringTreemap,
+    vectors: RoaringTreemap,
 }
 
 /// What an answer rests on.
@@ -271,6 +288,8 @@ pub struct Searched {
     pub guessed: usize,
     /// Videos in scope without a wall clock.
     pub clockless: usize,
+    /// Where it is asked what is seen in a moment: moments in scope that no detector has looked at.
+    pub unlooked: usize,
 }
 
 impl Selection {
@@ -279,6 +298,7 @@ impl Selection {
         Self {
             videos: None,
             clock: None,
+            seen: None,
             searched,
         }
     }
@@ -293,13 +313,41 @@ impl Selection {
         Self {
             videos: Some(videos),
             clock: filter.is_timed().then(|| (filter.clone(), recorded)),
+            seen: None,
             searched,
         }
     }
 
+    /// Only these moments of what is left, which have these vectors.
+    pub fn seen(mut self, moments: RoaringTreemap, vectors: RoaringTreemap) -> Self {
+        self.seen = Some(Seen { moments, vectors });
+        self
+    }
+
     /// Nothing is left out.
     pub fn is_everything(&self) -> bool {
-        self.videos.is_none() && self.clock.is_none()
+        self.videos.is_none() && self.clock.is_none() && self.seen.is_none()
+    }
+
+    /// The vectors left, where moments are told apart by what is seen in them.
+    pub fn vectors(&self) -> Option<&RoaringTreemap> {
+        self.seen.as_ref().map(|s| &s.vectors)
+    }
+
+    /// Whether what is seen in the moment of a vector leaves it in scope.
+    pub fn has_vector(&self, vector: VectorId) -> bool {
+        self.vectors().is_none_or(|v| v.contains(vector.0 as u64))
+    }
+
+    /// Whether what is seen in a moment leaves it in scope.
+    pub fn has_moment(&self, moment: MomentId) -> bool {
+        let seen = self.seen.as_ref();
+        seen.is_none_or(|s| s.moments.contains(moment.0 as u64))
+    }
+
+    /// Whether moments of one video may be told apart, by the wall clock or by what is seen in them.
+    pub fn tells_moments_apart(&self) -> bool {
+        self.clock.is_some() || self.seen.is_some()
     }
 
     /// Whether moments of one video may be told apart by the wall clock.

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::FileStamp;
 use crate::types::{
-    Coverage, Embedding, ModelId, MomentId, Region, Timestamp, VectorId, VideoId, ViewVectors,
+    Coverage, Embedding, ModelId, MomentId, Object, Region, Timestamp, VectorId, VideoId,
+    ViewVectors,
 };
 
 /// The model whose vectors are written.
@@ -41,6 +42,37 @@ pub struct NewMoment {
     pub vectors: ViewVectors,
     /// A JPEG of its frame, where one is kept.
     pub thumbnail: Option<Vec<u8>>,
+    /// `None` where nobody looked for things.
+    pub objects: Option<SeenObjects>,
+}
+
+/// What a detector saw in a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenObjects {
+    /// Its fingerprint.
+    pub detector: String,
+    pub objects: Vec<Object>,
+    /// What the model makes of them, where it makes anything.
+    pub vectors: ViewVectors,
+}
+
+/// What was seen of a moment after it was committed.
+#[derive(Debug, Clone)]
+pub struct LaterSeen {
+    pub moment: MomentId,
+    /// Of its views, in addition to those it has.
+    pub vectors: ViewVectors,
+    /// In place of those it has, with their vectors.
+    pub objects: Option<SeenObjects>,
+}
+
+/// How many things of a class a camera saw, and in how many moments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectCount {
+    pub class: String,
+    pub camera: Option<String>,
+    pub objects: u64,
+    pub moments: u64,
 }
 
 /// A committed moment, found by one of its vectors.
@@ -55,12 +87,21 @@ pub struct MomentRow {
     pub region: Option<Region>,
 }
 
-/// Moments of a video that have no vector of a model.
+/// Moments of a video that have no vector of a model, or that no detector has looked at.
 #[derive(Debug, Clone)]
 pub struct Lacking {
     pub video: VideoId,
-    /// With the times of their frames.
-    pub moments: Vec<(MomentId, Timestamp)>,
+    pub moments: Vec<LackingMoment>,
+}
+
+/// See [`Lacking`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LackingMoment {
+    pub moment: MomentId,
+    /// Of its frame.
+    pub time: Timestamp,
+    /// It has a vector of the model.
+    pub embedded: bool,
 }
 
 /// What an earlier reading of a file came to.

@@ -1,9 +1,10 @@
-//! Words every room shares: ids, time, pictures, vectors, and what was seen. No I/O, no format of a
+//! Words every room shares: ids, time, pictures, vectors, things, and what was seen. No I/O, no format of a
 //! file or of a message.
 
 mod coverage;
 mod embedding;
 mod id;
+mod object;
 mod pixels;
 mod region;
 mod time;
@@ -11,6 +12,7 @@ mod time;
 pub use coverage::Coverage;
 pub use embedding::{Embedding, ViewVectors};
 pub use id::{Generation, ModelId, MomentId, VectorId, VideoId};
+pub use object::{Claim, Class, Colour, Colours, Object, Relation, Relative, Shares, relations};
 pub use pixels::Pixels;
 pub use region::Region;
 pub use time::{TimeBase, Timestamp, timecode};

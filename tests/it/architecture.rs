@@ -37,6 +37,7 @@ const OWNED: &[(&str, &str)] = &[
     ("tantivy", "store"),
     ("roaring", "store"),
     ("candle_core", "embed"),
+    ("rten", "analyse"),
     ("tokenizers", "embed"),
     ("ureq", "models"),
     ("clap", "cli"),

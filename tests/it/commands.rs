@@ -124,6 +124,7 @@ fn index_query_status_remove() {
         "start",
         "end",
         "box",
+        "objects",
         "camera",
         "recorded_at",
         "recorded_from",

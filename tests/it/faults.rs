@@ -53,6 +53,7 @@ fn add(writer: &mut ModelWriter, path: &str, range: std::ops::Range<usize>) {
         end: at(i + 1),
         vectors: vec![(None, vector(i))],
         thumbnail: None,
+        objects: None,
     };
     writer
         .commit(&range.map(moment).collect::<Vec<_>>())

@@ -15,6 +15,7 @@ mod fake_hub;
 mod faults;
 mod library;
 mod models;
+mod objects;
 mod pictures;
 mod timing;
 mod tiny_clip;

@@ -100,11 +100,21 @@ fn templates_change_the_question() {
 #[test]
 fn a_question_the_model_cannot_read_is_flagged() {
     let v = indexed();
-    let (_, _, err) = v.run(&["query", "穿着蓝色上衣骑自行车的人"]);
+    let (_, _, err) = v.run(&["query", "魑魅魍魉"]);
     assert!(
         err.contains("Han script") && err.contains("Chinese-CLIP"),
         "{err}"
     );
+    let (_, _, err) = v.run(&["query", "человек"]);
+    assert!(err.contains("Cyrillic script"), "{err}");
+    // What it has words for it reads; what not it names.
+    let (_, _, err) = v.run(&["query", "穿着蓝色上衣骑自行车的魑魅"]);
+    assert!(
+        err.contains("searched for") && err.contains("blue") && err.contains("riding a bicycle"),
+        "{err}"
+    );
+    assert!(err.contains("\"魑魅\" not known to builtin"), "{err}");
+    assert!(!err.contains("script"), "{err}");
     let (_, _, err) = v.run(&["query", "a person in blue"]);
     assert!(!err.contains("script"), "{err}");
 }
@@ -139,7 +149,7 @@ fn a_hit_says_which_part_of_the_frame_matched() {
     assert!(hits[0]["box"].is_null());
     let (code, _, err) = v.run(&["index", "footage", "--views", "all"]);
     assert!(
-        code == 2 && err.contains("center, fit, cover or tiles"),
+        code == 2 && err.contains("center, fit, cover, tiles or objects"),
         "{err}"
     );
 }

@@ -9,6 +9,7 @@
 
 mod depthwise;
 mod efficientnet;
+mod reading;
 mod sentence;
 mod weights;
 
@@ -20,7 +21,7 @@ use self::efficientnet::EfficientNetLite0;
 use self::sentence::SentenceEncoder;
 use self::weights::Weights;
 use super::preprocess::bicubic;
-use super::{Device, EmbedError, Embedder, Profile, Reference, Schedule, load_both};
+use super::{Device, EmbedError, Embedder, Profile, Reading, Reference, Schedule, load_both};
 use crate::types::{Embedding, Pixels};
 
 pub const NAME: &str = "builtin";
@@ -126,6 +127,10 @@ impl Embedder for Builtin {
             Tensor::from_vec(weights, (images.len(), side.classes.dim(0)?), &weights::CPU)?;
         let vectors = weights.matmul(&side.classes)?.to_vec2::<f32>()?;
         vectors.into_iter().map(super::normalised).collect()
+    }
+
+    fn read(&self, question: &str) -> Reading {
+        reading::read(question)
     }
 
     fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError> {

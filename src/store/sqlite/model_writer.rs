@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::Writer;
 use crate::store::{
-    FileStamp, Known, Lacking, ModelRow, NewModel, NewMoment, Reading, StoreError, VideoRecord,
-    VideoRef,
+    FileStamp, Known, Lacking, LaterSeen, ModelRow, NewModel, NewMoment, Reading, StoreError,
+    VideoRecord, VideoRef,
 };
-use crate::types::{Embedding, MomentId, VideoId, ViewVectors};
+use crate::types::{Embedding, MomentId, VideoId};
 
 /// Writes one model's vectors into a library.
 pub struct ModelWriter {
@@ -38,7 +38,7 @@ impl ModelWriter {
         Ok(Self { writer, model })
     }
 
-    /// Which views of frames [`ModelWriter::add_vectors`] has been given: what was told first.
+    /// Which views of frames [`ModelWriter::add_seen`] has been given: what was told first.
     pub fn views(&mut self, told: &str) -> Result<String, StoreError> {
         self.writer.catalog.model_views(self.model.id, told)
     }
@@ -48,14 +48,14 @@ impl ModelWriter {
         self.writer.catalog.answer_by(self.model.id, Some(views))
     }
 
-    /// The moments that have no vector of this model.
-    pub fn lacking(&self) -> Result<Vec<Lacking>, StoreError> {
-        self.writer.catalog.lacking(self.model.id)
+    /// The moments that have no vector of this model, or that the detector of this fingerprint has not looked at.
+    pub fn lacking(&self, detector: Option<&str>) -> Result<Vec<Lacking>, StoreError> {
+        self.writer.catalog.lacking(self.model.id, detector)
     }
 
-    /// Adds vectors to moments that are there.
-    pub fn add_vectors(&mut self, vectors: &[(MomentId, ViewVectors)]) -> Result<(), StoreError> {
-        self.writer.catalog.add_vectors(self.model.id, vectors)
+    /// Adds vectors and things to moments that are there.
+    pub fn add_seen(&mut self, seen: &[LaterSeen]) -> Result<(), StoreError> {
+        self.writer.catalog.add_seen(self.model.id, seen)
     }
 
     pub fn video(&self, video: VideoId) -> Result<Option<VideoRef>, StoreError> {

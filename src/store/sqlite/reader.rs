@@ -14,9 +14,9 @@ use super::vectors::{Best, Predicate, Row, Vectors, dot, scan};
 use super::words::{State, Words};
 use crate::store::{
     Concept, Filter, Found, Match, Method, ModelRow, MomentRow, MomentVectors, Neighbour, Note,
-    Selection, StoreError, VideoRef, VideoRow,
+    ObjectCount, Selection, StoreError, VideoRef, VideoRow,
 };
-use crate::types::{Embedding, Generation, ModelId, MomentId, VectorId, VideoId};
+use crate::types::{Claim, Embedding, Generation, ModelId, MomentId, Object, VectorId, VideoId};
 
 /// What a vector that comes into view of the graph costs, in vectors of a scan: each lies elsewhere in memory
 /// (benches/search.rs).
@@ -66,12 +66,44 @@ impl View {
 
     /// Stretches of rows of the videos that are shown and selected.
     fn runs_in(&self, vectors: &Vectors, selection: &Selection) -> Vec<Range<usize>> {
+        if let Some(ids) = selection.vectors() {
+            return self.runs_of(vectors, selection, ids);
+        }
         if selection.videos.is_none() {
             return self.live.clone();
         }
         let runs = vectors.runs().iter();
         let runs = runs.filter(|(v, _)| self.shows(*v) && selection.has(*v));
         runs.map(|(_, run)| run.clone()).collect()
+    }
+
+    /// Stretches of the rows of these vectors, of videos that are shown and selected.
+    fn runs_of(
+        &self,
+        vectors: &Vectors,
+        selection: &Selection,
+        ids: &RoaringTreemap,
+    ) -> Vec<Range<usize>> {
+        let rows = vectors.rows();
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut from = 0;
+        for id in ids {
+            let id = VectorId(id as i64);
+            // Both are in order of ids.
+            let row = from + rows[from..].partition_point(|r| r.id() < id);
+            from = row;
+            let Some(found) = rows.get(row).filter(|r| r.id() == id) else {
+                continue;
+            };
+            if !self.shows(found.video()) || !selection.has(found.video()) {
+                continue;
+            }
+            match runs.last_mut() {
+                Some(last) if last.end == row => last.end += 1,
+                _ => runs.push(row..row + 1),
+            }
+        }
+        runs
     }
 
     /// Leaves the derived files out of account.
@@ -180,7 +212,7 @@ impl Reader {
             let neighbours = match graph.filter(cheaper) {
                 Some(graph) => {
                     method = Method::Hnsw;
-                    let holds = |row: &Row| in_scope(row.video());
+                    let holds = |row: &Row| in_scope(row.video()) && selection.has_vector(row.id());
                     let everything = among == vectors.len();
                     let holds = (!everything).then_some(&holds as &Predicate);
                     let ef = EF_AT_LEAST.max(limit);
@@ -204,7 +236,8 @@ impl Reader {
         // What was committed since the file was last caught up.
         let last = view.vectors.as_ref().map_or(VectorId(0), Vectors::last_id);
         self.catalog.each_vector(view.model.id, last, |v| {
-            if in_scope(v.video) && selection.holds(v.video, v.start, v.end) {
+            let held = selection.has_vector(v.id) && selection.holds(v.video, v.start, v.end);
+            if in_scope(v.video) && held {
                 among += 1;
                 best.push(Neighbour {
                     id: v.id,
@@ -359,6 +392,30 @@ impl Reader {
     /// The JPEG kept of a moment.
     pub fn thumbnail(&self, moment: MomentId) -> Option<Vec<u8>> {
         self.catalog.thumbnails()?.of(moment)
+    }
+
+    /// The things seen in moments, the surest first; a moment that none was seen in is left out.
+    pub fn objects_of(
+        &self,
+        moments: &[MomentId],
+    ) -> Result<HashMap<MomentId, Vec<Object>>, StoreError> {
+        self.catalog.objects_of(moments)
+    }
+
+    /// The moments in scope that bear a claim out, with their things: those with the surest things of its classes
+    /// first, up to `limit` of each class.
+    pub fn bearing_out(
+        &self,
+        claim: &Claim,
+        selection: &Selection,
+        limit: usize,
+    ) -> Result<Vec<(MomentRow, Vec<Object>)>, StoreError> {
+        self.catalog.bearing_out(claim, selection, limit)
+    }
+
+    /// How many things were seen, by class and camera.
+    pub fn object_counts(&self) -> Result<Vec<ObjectCount>, StoreError> {
+        self.catalog.object_counts()
     }
 
     /// How many thumbnails there are, and their bytes.

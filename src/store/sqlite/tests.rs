@@ -5,9 +5,12 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::store::{
-    FileStamp, Filter, Known, Method, NewMoment, NewText, Reading, Recorded, TextKind, VideoRecord,
+    FileStamp, Filter, Known, LaterSeen, Method, NewMoment, NewText, ObjectFilter, Reading,
+    Recorded, SeenObjects, TextKind, VideoRecord,
 };
-use crate::types::{Embedding, TimeBase, Timestamp, VideoId};
+use crate::types::{
+    Claim, Class, Colour, Colours, Embedding, Object, Region, TimeBase, Timestamp, VideoId,
+};
 
 const STAMP: FileStamp = FileStamp {
     size: 1,
@@ -65,6 +68,7 @@ fn begin(writer: &mut ModelWriter, path: &str, range: std::ops::Range<usize>) ->
             end: at(i + 1),
             vectors: vec![(None, vector(i))],
             thumbnail: None,
+            objects: None,
         })
         .collect();
     writer.commit(&moments).unwrap();
@@ -246,19 +250,23 @@ fn a_second_model_is_refused_until_it_has_all() {
     let other = library.model_writer(named("n", "beef", 8));
     assert!(matches!(other, Err(StoreError::OtherModel { .. })));
     let mut beside = library.model_writer_beside(named("n", "beef", 8)).unwrap();
-    let lacking = beside.lacking().unwrap();
+    let lacking = beside.lacking(None).unwrap();
     assert_eq!((lacking.len(), lacking[0].moments.len()), (1, 20));
-    let both: Vec<_> = lacking[0].moments.iter().map(|(id, _)| *id).collect();
+    let both: Vec<_> = lacking[0].moments.iter().map(|m| m.moment).collect();
     let short =
         |i: usize| Embedding::normalised(vec![1.0 + i as f32, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     let vectors = |i: usize| vec![(None, short(i).unwrap())];
     let new: Vec<_> = both
         .iter()
         .enumerate()
-        .map(|(i, id)| (*id, vectors(i)))
+        .map(|(i, id)| LaterSeen {
+            moment: *id,
+            vectors: vectors(i),
+            objects: None,
+        })
         .collect();
-    beside.add_vectors(&new).unwrap();
-    assert!(beside.lacking().unwrap().is_empty());
+    beside.add_seen(&new).unwrap();
+    assert!(beside.lacking(None).unwrap().is_empty());
     let reader = read(dir.path());
     assert_eq!(reader.model_names().unwrap(), ["m", "n"]);
     beside.answer("cover").unwrap();
@@ -450,4 +458,172 @@ fn a_reader_that_stays_open_sees_words_once_they_are_caught_up() {
     assert_eq!(found(), 0);
     writer.catch_up().unwrap();
     assert_eq!(found(), 1);
+}
+
+/// A thing, by its class and main colour.
+fn thing(class: &str, score: f32, colour: Colour) -> Object {
+    let shares = Some(vec![(colour, 0.8), (Colour::Grey, 0.2)]);
+    let class: Class = class.parse().unwrap();
+    let colours = match class == Class::PERSON {
+        true => Colours {
+            upper: shares,
+            ..Colours::default()
+        },
+        false => Colours {
+            whole: shares,
+            ..Colours::default()
+        },
+    };
+    Object {
+        class,
+        score,
+        region: Region::new(1, 2, 30, 40),
+        colours,
+    }
+}
+
+fn seen(detector: &str, objects: Vec<Object>, of_things: usize) -> SeenObjects {
+    let region = Some(Region::new(1, 2, 30, 40));
+    SeenObjects {
+        detector: detector.into(),
+        vectors: objects
+            .iter()
+            .map(|_| (region, vector(of_things)))
+            .collect(),
+        objects,
+    }
+}
+
+/// Ten moments: a red car in each even one, three people in the fifth; nobody has looked at the last.
+fn with_things(writer: &mut ModelWriter) -> VideoId {
+    let at = |i: usize| Timestamp::new(i as i64, TimeBase::new(1, 1).unwrap());
+    let video = begin(writer, "/things", 0..0);
+    let objects = |i: usize| match i {
+        5 => vec![thing("person", 0.5, Colour::Blue); 3],
+        i if i % 2 == 0 => vec![thing("car", 0.9 - 0.05 * i as f32, Colour::Red)],
+        _ => Vec::new(),
+    };
+    let moments: Vec<NewMoment> = (0..10)
+        .map(|i| NewMoment {
+            video,
+            time: at(i),
+            start: at(i),
+            end: at(i + 1),
+            vectors: vec![(None, vector(i))],
+            thumbnail: None,
+            objects: (i < 9).then(|| seen("d", objects(i), 100 + i)),
+        })
+        .collect();
+    writer.commit(&moments).unwrap();
+    writer.finish_video(video, None, &recorded()).unwrap();
+    video
+}
+
+#[test]
+fn moments_are_left_by_what_is_seen_in_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open(dir.path());
+    with_things(&mut writer);
+    let filter = |objects: &[ObjectFilter]| Filter {
+        objects: objects.to_vec(),
+        ..Filter::everything(TimeZone::UTC)
+    };
+    let object = |text: &str| ObjectFilter::parse(text).unwrap();
+    let count = |text: &str| ObjectFilter::parse_count(text).unwrap();
+    // Vectors in scope: of each moment one of the frame and one of each thing.
+    for caught_up in [false, true] {
+        if caught_up {
+            writer.catch_up().unwrap();
+        }
+        let reader = read(dir.path());
+        for (conditions, vectors) in [
+            (vec![object("car")], 10),
+            (vec![object("car=red")], 10),
+            (vec![object("car=white")], 0),
+            // A third of it at least: the share of grey is less.
+            (vec![object("car=grey")], 0),
+            (vec![object("person upper=blue")], 4),
+            (vec![count("person>=3")], 4),
+            (vec![count("person>=4")], 0),
+            (vec![count("car=0")], 7),
+            (vec![count("car=0"), count("person=0")], 3),
+        ] {
+            let filter = filter(&conditions);
+            let selection = reader.select(&filter).unwrap();
+            assert_eq!(selection.searched.unlooked, 1);
+            let model = reader.model(FINGERPRINT).unwrap().unwrap();
+            let found = reader.neighbours(&model, &vector(4), 20, &selection, false);
+            let found = found.unwrap();
+            assert_eq!(
+                (found.among, found.neighbours.len()),
+                (vectors, vectors),
+                "{conditions:?}, caught up: {caught_up}"
+            );
+        }
+    }
+    let reader = read(dir.path());
+    let counts = reader.object_counts().unwrap();
+    let told: Vec<_> = counts
+        .iter()
+        .map(|c| (c.class.as_str(), c.objects, c.moments))
+        .collect();
+    assert_eq!(told, [("car", 5, 5), ("person", 3, 1)]);
+}
+
+#[test]
+fn the_surest_things_bear_a_claim_out_first() {
+    let dir = tempfile::tempdir().unwrap();
+    with_things(&mut open(dir.path()));
+    let reader = read(dir.path());
+    let selection = reader.select(&Filter::everything(TimeZone::UTC)).unwrap();
+    let red = Claim {
+        colour: Some(Colour::Red),
+        ..Claim::of(vec![Class::CAR])
+    };
+    let times = |claim: &Claim, limit| -> Vec<f64> {
+        let found = reader.bearing_out(claim, &selection, limit).unwrap();
+        found.iter().map(|(row, _)| row.time.seconds()).collect()
+    };
+    assert_eq!(times(&red, 3), [0.0, 2.0, 4.0]);
+    assert_eq!(times(&Claim::of(vec![Class::PERSON]), 9), [5.0]);
+    let white = Claim {
+        colour: Some(Colour::White),
+        ..red
+    };
+    assert_eq!(times(&white, 9), [0.0; 0]);
+}
+
+#[test]
+fn another_detector_looks_again_and_takes_the_place_of_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open(dir.path());
+    with_things(&mut writer);
+    let lacking = writer.lacking(Some("d")).unwrap();
+    let [last] = &lacking[0].moments[..] else {
+        panic!("{lacking:?}");
+    };
+    assert!(last.embedded && last.time.seconds() == 9.0);
+    let lacking = writer.lacking(Some("e")).unwrap();
+    let later: Vec<_> = lacking[0]
+        .moments
+        .iter()
+        .map(|m| LaterSeen {
+            moment: m.moment,
+            vectors: Vec::new(),
+            objects: Some(seen("e", vec![thing("dog", 0.5, Colour::Black)], 7)),
+        })
+        .collect();
+    assert_eq!(later.len(), 10);
+    writer.add_seen(&later).unwrap();
+    assert!(writer.lacking(Some("e")).unwrap().is_empty());
+    writer.catch_up().unwrap();
+    let reader = read(dir.path());
+    let model = reader.model(FINGERPRINT).unwrap().unwrap();
+    // One of each frame and one of each dog.
+    assert_eq!(reader.vector_count(&model).unwrap(), 20);
+    let counts = reader.object_counts().unwrap();
+    assert_eq!((counts.len(), counts[0].class.as_str()), (1, "dog"));
+    let moments: Vec<_> = lacking[0].moments.iter().map(|m| m.moment).collect();
+    let objects = reader.objects_of(&moments).unwrap();
+    assert_eq!(objects[&moments[3]], [thing("dog", 0.5, Colour::Black)]);
 }

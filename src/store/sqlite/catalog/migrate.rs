@@ -5,7 +5,7 @@ use rusqlite_migration::{M, Migrations};
 use serde_json::{Value, json};
 
 /// The format this vsearch writes.
-pub(super) const FORMAT: usize = 7;
+pub(super) const FORMAT: usize = 8;
 
 pub(super) fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
@@ -24,6 +24,7 @@ pub(super) fn migrations() -> Migrations<'static> {
                 Ok(type_policies(t)?)
             },
         ),
+        M::up(include_str!("../../../../migrations/0008_objects.sql")),
     ])
 }
 

@@ -8,6 +8,7 @@ mod history;
 mod migrate;
 mod models;
 mod moments;
+mod objects;
 mod selection;
 mod soundness;
 mod texts;

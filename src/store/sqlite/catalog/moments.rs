@@ -6,10 +6,11 @@ use rusqlite::{Connection, Row, params};
 
 use super::Catalog;
 use super::codec::{id_list, pack, unpack};
-use crate::store::{Lacking, MomentRow, MomentVectors, NewMoment, StoreError};
-use crate::types::{
-    Embedding, ModelId, MomentId, Region, TimeBase, Timestamp, VectorId, VideoId, ViewVectors,
+use super::objects::put_objects;
+use crate::store::{
+    Lacking, LackingMoment, LaterSeen, MomentRow, MomentVectors, NewMoment, StoreError,
 };
+use crate::types::{Embedding, ModelId, MomentId, Region, TimeBase, Timestamp, VectorId, VideoId};
 
 /// A vector as it lies in the catalogue.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,8 @@ impl StoredVector<'_> {
     }
 }
 
-fn moment_row(r: &Row) -> rusqlite::Result<MomentRow> {
+/// Of the columns id, video_id, base_num, base_den, time, start, end, x, y, width, height.
+pub(super) fn moment_row(r: &Row) -> rusqlite::Result<MomentRow> {
     let base = TimeBase::new(r.get(2)?, r.get(3)?).unwrap_or(TimeBase::MICROS);
     let at = |i| Ok::<_, rusqlite::Error>(Timestamp::new(r.get(i)?, base));
     let region: [Option<u32>; 4] = [r.get(7)?, r.get(8)?, r.get(9)?, r.get(10)?];
@@ -48,21 +50,22 @@ fn moment_row(r: &Row) -> rusqlite::Result<MomentRow> {
     })
 }
 
-fn insert_vectors(
+/// `of_things`: they are of things in the frame, and not of its views.
+pub(super) fn insert_vectors(
     t: &Connection,
     moment: i64,
     model: ModelId,
-    views: &[(Option<Region>, Embedding)],
+    (views, of_things): (&[(Option<Region>, Embedding)], bool),
 ) -> rusqlite::Result<()> {
     let mut insert = t.prepare_cached(
-        "INSERT INTO vectors (moment_id, model_id, x, y, width, height, vector)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO vectors (moment_id, model_id, x, y, width, height, vector, thing)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for (region, embedding) in views {
         let at = |i: usize| region.map(|r| r.to_array()[i]);
         let packed = pack(embedding.as_slice());
         let (x, y, w, h) = (at(0), at(1), at(2), at(3));
-        insert.execute(params![moment, model.0, x, y, w, h, packed])?;
+        insert.execute(params![moment, model.0, x, y, w, h, packed, of_things])?;
     }
     Ok(())
 }
@@ -93,7 +96,10 @@ impl Catalog {
                     m.start.ticks,
                     m.end.ticks
                 ])?;
-                insert_vectors(t, id, model, &m.vectors)?;
+                insert_vectors(t, id, model, (&m.vectors, false))?;
+                if let Some(seen) = &m.objects {
+                    put_objects(t, id, model, seen)?;
+                }
                 pictures.push((id, m.thumbnail.as_deref()));
             }
             Ok(())
@@ -233,19 +239,31 @@ impl Catalog {
         Ok(found)
     }
 
-    /// The moments shown that have no vector of a model, by their videos.
-    pub fn lacking(&self, model: ModelId) -> Result<Vec<Lacking>, StoreError> {
-        let sql = "SELECT m.video_id, m.id, m.time, m.base_num, m.base_den
-             FROM moments m JOIN shown_videos v ON v.id = m.video_id
-             WHERE NOT EXISTS (SELECT 1 FROM vectors x WHERE x.moment_id = m.id AND +x.model_id = ?1)
-             ORDER BY v.path, m.time * 1.0 * m.base_num / m.base_den";
+    /// The moments shown that have no vector of a model, by their videos; where a detector is named, those also that
+    /// it has not looked at.
+    pub fn lacking(
+        &self,
+        model: ModelId,
+        detector: Option<&str>,
+    ) -> Result<Vec<Lacking>, StoreError> {
+        let sql = "SELECT * FROM (
+               SELECT m.video_id, m.id, m.time, m.base_num, m.base_den,
+                 EXISTS (SELECT 1 FROM vectors x WHERE x.moment_id = m.id AND +x.model_id = ?1) AS embedded,
+                 m.detector, v.path
+               FROM moments m JOIN shown_videos v ON v.id = m.video_id)
+             WHERE NOT embedded OR (?2 IS NOT NULL AND detector IS NOT ?2)
+             ORDER BY path, time * 1.0 * base_num / base_den";
         let mut statement = self.db.prepare(sql)?;
-        let mut rows = statement.query([model.0])?;
+        let mut rows = statement.query(params![model.0, detector])?;
         let mut lacking: Vec<Lacking> = Vec::new();
         while let Some(r) = rows.next()? {
             let video = VideoId(r.get(0)?);
             let base = TimeBase::new(r.get(3)?, r.get(4)?).unwrap_or(TimeBase::MICROS);
-            let moment = (MomentId(r.get(1)?), Timestamp::new(r.get(2)?, base));
+            let moment = LackingMoment {
+                moment: MomentId(r.get(1)?),
+                time: Timestamp::new(r.get(2)?, base),
+                embedded: r.get(5)?,
+            };
             match lacking.last_mut() {
                 Some(last) if last.video == video => last.moments.push(moment),
                 _ => lacking.push(Lacking {
@@ -257,17 +275,16 @@ impl Catalog {
         Ok(lacking)
     }
 
-    /// Adds vectors to moments that are there; those that have gone meanwhile are skipped.
-    pub fn add_vectors(
-        &mut self,
-        model: ModelId,
-        vectors: &[(MomentId, ViewVectors)],
-    ) -> Result<(), StoreError> {
+    /// Adds vectors and things to moments that are there; those that have gone meanwhile are skipped.
+    pub fn add_seen(&mut self, model: ModelId, seen: &[LaterSeen]) -> Result<(), StoreError> {
         self.commit(|t, _| {
-            for (moment, views) in vectors {
+            for later in seen {
                 let there = "SELECT EXISTS (SELECT 1 FROM moments WHERE id = ?1)";
-                if t.query_row(there, [moment.0], |r| r.get(0))? {
-                    insert_vectors(t, moment.0, model, views)?;
+                if t.query_row(there, [later.moment.0], |r| r.get(0))? {
+                    insert_vectors(t, later.moment.0, model, (&later.vectors, false))?;
+                    if let Some(seen) = &later.objects {
+                        put_objects(t, later.moment.0, model, seen)?;
+                    }
                 }
             }
             Ok(())

@@ -34,7 +34,20 @@ struct Facts {
 impl Catalog {
     /// The videos a filter leaves, and what is known of them as a whole.
     pub fn select(&self, filter: &Filter) -> Result<Selection, StoreError> {
-        if filter.is_everything() {
+        let selected = self.select_videos(filter)?;
+        if filter.objects.is_empty() {
+            return Ok(selected);
+        }
+        let moments = self.moments_with(&filter.objects)?;
+        let vectors = self.vectors_in(&moments)?;
+        let unlooked = self.unlooked(selected.videos.as_ref())?;
+        let mut selected = selected.seen(moments, vectors);
+        selected.searched.unlooked = unlooked;
+        Ok(selected)
+    }
+
+    fn select_videos(&self, filter: &Filter) -> Result<Selection, StoreError> {
+        if filter.has_all_videos() {
             return Ok(Selection::everything(self.everything(filter)?));
         }
         let mut searched = Searched::default();
@@ -94,6 +107,7 @@ impl Catalog {
                 undated: 0,
                 guessed: 0,
                 clockless: count(5)?,
+                unlooked: 0,
             })
         });
         Ok(searched?)

@@ -34,6 +34,7 @@ fn moment(video: VideoId, ms: i64) -> NewMoment {
         end: at(ms + 500),
         vectors: vec![(None, Embedding::normalised(vec![3.0, 4.0]).unwrap())],
         thumbnail: None,
+        objects: None,
     }
 }
 
@@ -231,6 +232,7 @@ fn ids_of_moments_are_never_used_twice() {
 fn pictured(video: VideoId, ms: i64, picture: &[u8]) -> NewMoment {
     NewMoment {
         thumbnail: Some(picture.to_vec()),
+        objects: None,
         ..moment(video, ms)
     }
 }
@@ -408,6 +410,6 @@ fn asking_for_one_file_costs_nothing_for_the_others() {
     catalog.finish_video(other, model, None, &record).unwrap();
     assert!(steps(&mut catalog, ask) <= alone + 5);
     // Every moment is looked at once, and no vector more than once.
-    let lacking = |catalog: &mut Catalog| assert!(catalog.lacking(model).unwrap().is_empty());
+    let lacking = |catalog: &mut Catalog| assert!(catalog.lacking(model, None).unwrap().is_empty());
     assert!(steps(&mut catalog, lacking) < 5000);
 }

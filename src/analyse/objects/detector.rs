@@ -1,0 +1,399 @@
+//! The detector itself: NanoDet-g, or another of its family, on rten.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rten::{Dimension, Model, NodeId, RunOptions, ThreadPool};
+use rten_tensor::Tensor;
+use rten_tensor::prelude::*;
+
+use super::Detection;
+use super::boxes::{Boxed, Grids, boxes, distinct};
+use super::input::{Pass, passes, planes};
+use crate::types::{Class, Pixels, Region};
+
+static WEIGHTS: &[u8] = include_bytes!("../../../models/detector.onnx");
+/// BLAKE3 of the weights and of the preprocessing's name; a test recomputes it.
+const FINGERPRINT: &str = "5208328859aa3fa6800a8c3aba838ca7";
+#[cfg(test)]
+const PREPROCESSING: &[u8] = b"longer side 416";
+pub const NAME: &str = "nanodet-g";
+
+/// A file of a detector is no larger than this.
+const LARGEST_FILE: u64 = 1 << 30;
+/// The size a detector is tried with when it is opened, where it takes any.
+const TRIED: u32 = 64;
+
+/// Finds things of 80 classes in frames.
+///
+/// Clones share the weights; each runs on threads of its own.
+pub struct Detector {
+    name: String,
+    fingerprint: String,
+    source: Source,
+    pool: Arc<ThreadPool>,
+}
+
+#[derive(Clone)]
+enum Source {
+    /// Unpacked when it is first used.
+    Builtin,
+    File(Arc<Network>),
+}
+
+struct Network {
+    model: Model,
+    input: NodeId,
+    output: NodeId,
+    /// Width and height it takes; `None`: any multiple of its coarsest stride.
+    fixed: Option<(u32, u32)>,
+}
+
+/// Why nothing could be detected.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectorError {
+    #[error("{}: cannot be read: {cause}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
+    #[error("{}: not an ONNX model that vsearch can run: {reason}", path.display())]
+    NotOnnx { path: PathBuf, reason: String },
+    #[error("{}: not a detector of the NanoDet family: {reason}", path.display())]
+    OtherFamily { path: PathBuf, reason: String },
+    #[error("the built-in detector is damaged: {0}")]
+    Damaged(String),
+    #[error("a frame could not be resized: {0}")]
+    Resize(#[from] fast_image_resize::ResizeError),
+    #[error("the detector failed: {0}")]
+    Failed(String),
+}
+
+impl fmt::Debug for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Detector");
+        shown.field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Detector {
+    /// The one in the program, on one thread.
+    pub fn builtin() -> Self {
+        Self {
+            name: NAME.into(),
+            fingerprint: FINGERPRINT.into(),
+            source: Source::Builtin,
+            pool: Arc::new(ThreadPool::with_num_threads(1)),
+        }
+    }
+
+    /// One from a file: ONNX as NanoDet's and NanoDet-Plus's own exports have it, for COCO's 80 classes.
+    ///
+    /// # Errors
+    /// Where the file is no such model: it is tried on an empty picture.
+    pub fn open(path: &Path) -> Result<Self, DetectorError> {
+        let unreadable = |cause| DetectorError::Unreadable {
+            path: path.into(),
+            cause,
+        };
+        let not_onnx = |reason: String| DetectorError::NotOnnx {
+            path: path.into(),
+            reason,
+        };
+        let size = path.metadata().map_err(unreadable)?.len();
+        if size > LARGEST_FILE {
+            return Err(not_onnx(format!("it has {size} bytes")));
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let fingerprint = blake3::hash(&bytes).to_hex()[..32].to_owned();
+        let model = Model::load(bytes).map_err(|e| not_onnx(e.to_string()))?;
+        let other = |reason: String| DetectorError::OtherFamily {
+            path: path.into(),
+            reason,
+        };
+        let network = Network::new(model).map_err(other)?;
+        let pool = Arc::new(ThreadPool::with_num_threads(1));
+        let (width, height) = network.fixed.unwrap_or((TRIED, TRIED));
+        let pass = Pass {
+            region: Region::new(0, 0, width, height),
+            width,
+            height,
+        };
+        let values = vec![0.0; 3 * (width * height) as usize];
+        let tried = network.run(values, &pass, &pool, 1.0);
+        tried.map_err(|e| other(e.to_string()))?;
+        Ok(Self {
+            name: path.display().to_string(),
+            fingerprint,
+            source: Source::File(Arc::new(network)),
+            pool,
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Hex digest of its weights and of what it is given: it finds the same where that is the same.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The same with so many threads of its own.
+    pub fn with_threads(&self, threads: usize) -> Self {
+        Self {
+            name: self.name.clone(),
+            fingerprint: self.fingerprint.clone(),
+            source: self.source.clone(),
+            pool: Arc::new(ThreadPool::with_num_threads(threads)),
+        }
+    }
+
+    /// Unpacks the weights.
+    ///
+    /// # Errors
+    /// Where those in the program are damaged.
+    pub fn load(&self) -> Result<(), DetectorError> {
+        self.network().map(drop)
+    }
+
+    fn network(&self) -> Result<&Network, DetectorError> {
+        static BUILTIN: OnceLock<Result<Network, String>> = OnceLock::new();
+        match &self.source {
+            Source::File(network) => Ok(network),
+            Source::Builtin => {
+                let load = || {
+                    let model = Model::load_static_slice(WEIGHTS).map_err(|e| e.to_string())?;
+                    Network::new(model)
+                };
+                let network = BUILTIN.get_or_init(load).as_ref();
+                network.map_err(|e| DetectorError::Damaged(e.clone()))
+            }
+        }
+    }
+
+    /// The things in a frame that score at least `minimum`, the surest first.
+    pub fn detect(&self, frame: &Pixels, minimum: f32) -> Result<Vec<Detection>, DetectorError> {
+        let network = self.network()?;
+        let mut found = Vec::new();
+        for pass in passes(frame.width(), frame.height(), network.fixed) {
+            let values = planes(frame, &pass)?;
+            let boxes = network.run(values, &pass, &self.pool, minimum)?;
+            found.extend(boxes.into_iter().map(|b| in_frame(b, &pass)));
+        }
+        let whole = Region::new(0, 0, frame.width(), frame.height());
+        let detections = distinct(found).into_iter().filter_map(|b| {
+            Some(Detection {
+                class: b.class,
+                score: b.score.min(1.0),
+                region: within(b.edges, whole)?,
+            })
+        });
+        Ok(detections.collect())
+    }
+}
+
+impl Network {
+    fn new(model: Model) -> Result<Self, String> {
+        let (&[input], &[output]) = (model.input_ids(), model.output_ids()) else {
+            return Err(format!(
+                "it has {} inputs and {} outputs, not one of each",
+                model.input_ids().len(),
+                model.output_ids().len()
+            ));
+        };
+        let shape = model.input_shape(0).unwrap_or_default();
+        let [_, channels, height, width] = &shape[..] else {
+            return Err("its input is no picture of the form [1, 3, height, width]".into());
+        };
+        if matches!(channels, Dimension::Fixed(n) if *n != 3) {
+            return Err("its input has not three channels".into());
+        }
+        let fixed = match (width, height) {
+            (Dimension::Fixed(w), Dimension::Fixed(h)) => {
+                let side = |n: usize| u32::try_from(n).ok().filter(|n| (32..=4096).contains(n));
+                let size = side(*w).zip(side(*h));
+                Some(size.ok_or_else(|| format!("it takes pictures of {w}x{h}"))?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            model,
+            input,
+            output,
+            fixed,
+        })
+    }
+
+    fn run(
+        &self,
+        values: Vec<f32>,
+        pass: &Pass,
+        pool: &Arc<ThreadPool>,
+        minimum: f32,
+    ) -> Result<Vec<Boxed>, DetectorError> {
+        let (output, grids) = self.output(values, pass, pool)?;
+        Ok(boxes(&output, (grids, pass.width, pass.height), minimum))
+    }
+
+    /// A row for each point, and where the points lie.
+    fn output(
+        &self,
+        values: Vec<f32>,
+        pass: &Pass,
+        pool: &Arc<ThreadPool>,
+    ) -> Result<(Vec<f32>, Grids), DetectorError> {
+        let failed = |e: String| DetectorError::Failed(e);
+        let shape = [1, 3, pass.height as usize, pass.width as usize];
+        let picture = Tensor::from_data(&shape, values);
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
+        let inputs = vec![(self.input, picture.into())];
+        let [output] = self
+            .model
+            .run_n(inputs, [self.output], Some(options))
+            .map_err(|e| failed(e.to_string()))?;
+        let output: Tensor<f32> = output
+            .try_into()
+            .map_err(|_| failed("its output holds no floats".into()))?;
+        let &[_, points, values] = output.shape() else {
+            return Err(failed(format!(
+                "its output has the shape {:?}, not [1, points, values]",
+                output.shape()
+            )));
+        };
+        let bins = values.saturating_sub(Class::COUNT);
+        if bins == 0 || !bins.is_multiple_of(4) {
+            return Err(failed(format!(
+                "its output has {values} values a point, not the scores of {} classes and four distributions",
+                Class::COUNT
+            )));
+        }
+        let grids = Grids::of_points(points, pass.width, pass.height).ok_or_else(|| {
+            failed(format!(
+                "its output has {points} points for a picture of {}x{}",
+                pass.width, pass.height
+            ))
+        })?;
+        Ok((output.into_data(), grids))
+    }
+}
+
+/// A box of what a pass was given, in the frame.
+fn in_frame(b: Boxed, pass: &Pass) -> Boxed {
+    let [x, y, width, height] = pass.region.to_array().map(|v| v as f32);
+    let (across, down) = (width / pass.width as f32, height / pass.height as f32);
+    let [left, top, right, bottom] = b.edges;
+    Boxed {
+        edges: [
+            x + left * across,
+            y + top * down,
+            x + right * across,
+            y + bottom * down,
+        ],
+        ..b
+    }
+}
+
+/// The part of a frame inside edges; `None` where there is none.
+fn within(edges: [f32; 4], frame: Region) -> Option<Region> {
+    let inside = |v: f32, most: u32| v.round().clamp(0.0, most as f32) as u32;
+    let [left, top, right, bottom] = edges;
+    let (left, right) = (inside(left, frame.width), inside(right, frame.width));
+    let (top, bottom) = (inside(top, frame.height), inside(bottom, frame.height));
+    let (width, height) = (right.checked_sub(left)?, bottom.checked_sub(top)?);
+    (width > 0 && height > 0).then(|| Region::new(left, top, width, height))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// What ONNX Runtime makes of the picture below (models/golden_detector.py).
+    #[derive(Deserialize)]
+    struct Golden {
+        width: u32,
+        height: u32,
+        /// Points, and their rows.
+        rows: Vec<(usize, Vec<f32>)>,
+    }
+
+    /// The picture of models/golden_detector.py.
+    fn picture(width: u32, height: u32) -> Pixels {
+        let at = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let rgb = at.flat_map(|(x, y)| match (x / 24 + y / 24) % 3 {
+            0 => [250, 200, 20],
+            1 => [x as u8, y as u8, ((x + y) / 2) as u8],
+            _ => [30, 60, (x * y % 251) as u8],
+        });
+        Pixels::new(width, height, rgb.collect()).unwrap()
+    }
+
+    fn pass(width: u32, height: u32) -> Pass {
+        Pass {
+            region: Region::new(0, 0, width, height),
+            width,
+            height,
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_the_weights() {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(WEIGHTS);
+        hasher.update(PREPROCESSING);
+        assert_eq!(&hasher.finalize().to_hex()[..32], FINGERPRINT);
+    }
+
+    #[test]
+    fn the_network_puts_out_what_onnx_runtime_does() {
+        let golden: Golden = serde_json::from_str(include_str!("golden.json")).unwrap();
+        let detector = Detector::builtin();
+        let pass = pass(golden.width, golden.height);
+        let values = planes(&picture(golden.width, golden.height), &pass).unwrap();
+        let network = detector.network().unwrap();
+        let (output, _) = network.output(values, &pass, &detector.pool).unwrap();
+        for (point, row) in golden.rows {
+            let ours = &output[point * row.len()..(point + 1) * row.len()];
+            for (a, b) in ours.iter().zip(&row) {
+                assert!((a - b).abs() < 2e-3 * b.abs().max(1.0), "{point}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn frames_of_any_shape_are_looked_at() {
+        let detector = Detector::builtin();
+        for (width, height) in [(1, 1), (10_000, 100), (3, 700), (33, 31)] {
+            for value in [0, 255] {
+                let frame = vec![value; (width * height * 3) as usize];
+                let frame = Pixels::new(width, height, frame).unwrap();
+                for found in detector.detect(&frame, 0.3).unwrap() {
+                    let r = found.region;
+                    assert!(r.x + r.width <= width && r.y + r.height <= height);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_refused_with_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("other.onnx");
+        assert!(matches!(
+            Detector::open(&path),
+            Err(DetectorError::Unreadable { .. })
+        ));
+        for bytes in [&b""[..], b"no model", &WEIGHTS[..1000]] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = Detector::open(&path).err().unwrap();
+            assert!(error.to_string().contains("other.onnx"), "{error}");
+        }
+        // The built-in one is of the family.
+        std::fs::write(&path, WEIGHTS).unwrap();
+        let own = Detector::open(&path).unwrap();
+        assert!(own.detect(&picture(64, 64), 0.99).unwrap().is_empty());
+    }
+}
