@@ -23,9 +23,9 @@ pub fn model_cards() -> Vec<ModelCard> {
         name: builtin::NAME,
         dim: builtin::DIM,
         bytes: builtin::BYTES as u64,
-        languages: "English",
+        languages: "English, Chinese",
         licence: "Apache-2.0",
-        description: "EfficientNet-Lite0 + MiniLM joined by ConSE; inside the program; not CLIP",
+        description: "EfficientNet-Lite0 + MiniLM joined by ConSE, NanoDet; inside the program; not CLIP",
         repository: None,
         here: true,
     };

@@ -41,15 +41,19 @@ impl Session {
         };
         let embedder = self.model(request.model.as_deref().unwrap_or(&before))?;
         let usual = Views::default_for(embedder.profile().crops);
-        let views = request.views.unwrap_or(usual);
         let name = embedder.name();
         let answers = reader
             .models()?
             .iter()
             .any(|m| m.answers && m.fingerprint == embedder.fingerprint());
+        // What lacks something is given it as the rest was made.
+        let lacks = answers && request.views.is_none();
+        let own = reader.videos()?;
+        let own = own.iter().find_map(|v| v.reading.views.parse().ok());
+        let views = request.views.or(own.filter(|_| lacks)).unwrap_or(usual);
         let chosen = views.to_string();
         let others = reader.videos()?.iter().any(|v| v.reading.views != chosen);
-        if answers && others {
+        if answers && others && !lacks {
             return Err(Error::user(format!(
                 "{name} has vectors of other views than {views} here already"
             ))
@@ -64,7 +68,10 @@ impl Session {
             dim: embedder.dim(),
         };
         let mut writer = self.library().model_writer_beside(model)?;
-        let begun = writer.views(&chosen)?;
+        let begun = match lacks {
+            true => chosen.clone(),
+            false => writer.views(&chosen)?,
+        };
         if begun != chosen {
             return Err(
                 Error::user(format!("changing to {name} was begun with other views"))

@@ -240,6 +240,7 @@ fn nothing_found(reply: &Reply, query: &Query) -> Option<String> {
             "nothing follows one another in this time (--within)"
         }
         None if query.filter.is_timed() => "nothing in scope was recorded at these times",
+        None if !query.filter.objects.is_empty() => "no moment in scope shows these things",
         None => "the videos searched gave no frames (vsearch status)",
     };
     Some(format!("no match: {reason}"))

@@ -20,6 +20,9 @@ pub(super) struct Frame<T> {
     pub(super) pixels: Pixels,
     /// How many times larger than `pixels` a player shows it.
     pub(super) scale: f64,
+    /// What is wanted of it: vectors of its views, and the things in it.
+    pub(super) embed: bool,
+    pub(super) look: bool,
 }
 
 /// What a frame shows, or why that cannot be told.
@@ -92,7 +95,7 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
             while let Some(batch) = self.batch() {
                 let (of, frames): (Vec<_>, Vec<_>) = batch
                     .into_iter()
-                    .map(|f| (f.of, (f.pixels, f.scale)))
+                    .map(|f| (f.of, (f.pixels, f.scale, (f.embed, f.look))))
                     .unzip();
                 let seen = self.look(frames, detector.as_ref());
                 for (of, (thumbnail, seen)) in of.into_iter().zip(seen) {
@@ -122,13 +125,13 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
     /// scale.
     fn look(
         &self,
-        frames: Vec<(Pixels, f64)>,
+        frames: Vec<(Pixels, f64, (bool, bool))>,
         detector: Option<&Detector>,
     ) -> Vec<(Option<Vec<u8>>, Seen)> {
         // The views of all frames in one row, and how many each frame has.
         let (mut regions, mut pixels, mut each) = (Vec::new(), Vec::new(), Vec::new());
-        for (frame, scale) in frames {
-            match self.cut(frame, scale, detector) {
+        for (frame, scale, (embed, look)) in frames {
+            match self.cut(frame, (scale, embed), detector.filter(|_| look)) {
                 Ok(cut) => {
                     let counts = (cut.views.len(), cut.things.len());
                     each.push((cut.thumbnail, Ok((counts, cut.objects))));
@@ -162,7 +165,12 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
     }
 
     /// The thumbnail of a frame, its views and the things in it. What goes wrong is this frame's own.
-    fn cut(&self, frame: Pixels, scale: f64, detector: Option<&Detector>) -> Result<Cut, String> {
+    fn cut(
+        &self,
+        frame: Pixels,
+        (scale, embed): (f64, bool),
+        detector: Option<&Detector>,
+    ) -> Result<Cut, String> {
         let objects = detector.and_then(|d| things(d, &frame));
         let cropped = match (self.views, &objects) {
             (Views::Objects, Some(objects)) => of_things(&frame, objects),
@@ -171,7 +179,8 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
         let cut = AssertUnwindSafe(|| {
             let crops = self.embedder.profile().crops;
             let thumbnail = self.thumbnail.and_then(|t| t.of(&frame));
-            (thumbnail, self.views.cut(frame, crops))
+            let views = embed.then(|| self.views.cut(frame, crops));
+            (thumbnail, views.unwrap_or_default())
         });
         let (thumbnail, views) = catch_unwind(cut).map_err(|panic| panic_message(&*panic))?;
         let shown = |o: Object| Object {
@@ -310,7 +319,14 @@ mod tests {
         for &of in firsts {
             let pixels = Pixels::new(2, 2, vec![of; 12]).unwrap();
             let scale = 1.0;
-            to_workers.send(Frame { of, pixels, scale }).unwrap();
+            let frame = Frame {
+                of,
+                pixels,
+                scale,
+                embed: true,
+                look: true,
+            };
+            to_workers.send(frame).unwrap();
         }
         drop(to_workers);
         let (results, messages) = unbounded();

@@ -174,6 +174,8 @@ impl<'v> Decoder<'_, 'v> {
                 of,
                 pixels: moment.pixels,
                 scale: moment.scale,
+                embed: true,
+                look: true,
             };
             match to_workers.send(frame) {
                 Ok(()) => ControlFlow::Continue(()),

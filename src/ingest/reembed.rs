@@ -144,6 +144,8 @@ fn read(
                         of: lacking.moments[from + n],
                         pixels,
                         scale,
+                        embed: !lacking.moments[from + n].embedded,
+                        look: !lacking.moments[from + n].looked_at,
                     };
                     match to_workers.send(frame) {
                         Ok(()) => ControlFlow::Continue(()),
@@ -173,7 +175,7 @@ fn read(
     let mut from_kept = 0;
     for (seen, moment) in seen.iter_mut().zip(&lacking.moments) {
         let jpeg = kept
-            .filter(|_| !*seen)
+            .filter(|_| !*seen && !moment.embedded)
             .and_then(|k| k.thumbnail(moment.moment));
         let picture = jpeg.and_then(|jpeg| image::load_from_memory(&jpeg).ok());
         if let Some(picture) = picture.map(image::DynamicImage::into_rgb8)
@@ -186,13 +188,17 @@ fn read(
                 of: *moment,
                 scale: shown / f64::from(pixels.width()),
                 pixels,
+                embed: true,
+                // A small picture would take the place of what its own frame may still show.
+                look: false,
             };
             if to_workers.send(frame).is_err() {
                 return ControlFlow::Break(());
             }
         }
     }
-    let missing = seen.iter().filter(|s| !**s).count() as u64;
+    let without = seen.iter().zip(&lacking.moments);
+    let missing = without.filter(|(s, m)| !**s && !m.embedded).count() as u64;
     let (kept, problem) = (from_kept, why.to_string());
     ControlFlow::Continue(Some(Message::Unread {
         kept,
@@ -220,7 +226,8 @@ fn commit(
                     objects: seen.objects,
                 });
             }
-            Message::Embedded(_, Err(problem)) => done.lacks(1, problem),
+            Message::Embedded(of, Err(problem)) if !of.embedded => done.lacks(1, problem),
+            Message::Embedded(_, Err(problem)) => tracing::warn!(problem, "reembed: not looked at"),
             Message::Unread {
                 kept,
                 missing,

@@ -120,6 +120,10 @@ impl<'a> Search<'a> {
         let unwanted: Vec<(&Part, Spread)> = unwanted
             .map(|part| (part, Spread::new(&part.vector, &sample)))
             .collect();
+        let bearing_out = match &claim {
+            Some(claim) => self.bearing_out(claim, &vector)?,
+            None => Vec::new(),
+        };
         // Long still scenes fill the first candidates with one event: look further until there are
         // events enough, or no more vectors.
         let wanted = enough.saturating_mul(CANDIDATES_PER_HIT);
@@ -129,7 +133,11 @@ impl<'a> Search<'a> {
             let all = near.neighbours.len() < wanted;
             let mut candidates = self.candidates(&near.neighbours)?;
             if let Some(claim) = &claim {
-                self.add_bearing_out(claim, &vector, &mut candidates)?;
+                let known: HashSet<MomentId> = candidates.iter().map(|c| c.row.moment).collect();
+                let more = bearing_out
+                    .iter()
+                    .filter(|c| !known.contains(&c.row.moment));
+                candidates.extend(more.cloned());
                 claim.raise(self.reader, &mut candidates)?;
             }
             self.penalise(&mut candidates, &spread, &unwanted)?;
@@ -264,25 +272,20 @@ impl<'a> Search<'a> {
         Ok(candidates)
     }
 
-    /// Adds the moments that bear a claim out and are not among the candidates yet, by the best of their views.
-    fn add_bearing_out(
+    /// The moments that bear a claim out, by the best of their views.
+    fn bearing_out(
         &self,
         claim: &Claimed,
         vector: &Embedding,
-        candidates: &mut Vec<Candidate>,
-    ) -> Result<(), SearchError> {
-        let known: HashSet<MomentId> = candidates.iter().map(|c| c.row.moment).collect();
-        let mut rows = claim.bearing_out(self.reader, &self.selection)?;
-        rows.retain(|row| !known.contains(&row.moment));
+    ) -> Result<Vec<Candidate>, SearchError> {
+        let rows = claim.bearing_out(self.reader, &self.selection)?;
         let views = self.views(rows.iter().map(|r| r.moment))?;
-        for row in rows {
+        let candidate = |row: MomentRow| {
             let views = views.get(&row.moment).into_iter().flatten();
             let cosines = views.map(|v| f64::from(vector.similarity(v)));
-            if let Some(cosine) = cosines.reduce(f64::max) {
-                candidates.push(Candidate::new(row, cosine));
-            }
-        }
-        Ok(())
+            Some(Candidate::new(row, cosines.reduce(f64::max)?))
+        };
+        Ok(rows.into_iter().filter_map(candidate).collect())
     }
 
     /// The vectors of all views of moments.

@@ -11,7 +11,7 @@ use crate::types::{Claim, MomentId};
 
 /// Moments of each class that are looked at beside the nearest vectors.
 const MOMENTS: usize = 2_000;
-/// The log-odds that a thing is what a detector takes it for are `SLOPE * score + INTERCEPT` (docs/confidence.md).
+/// The log-odds that a thing is what a detector takes it for are `SLOPE * score + INTERCEPT` (docs/objects.md).
 const SLOPE: f64 = 13.0;
 const INTERCEPT: f64 = -5.1;
 /// A claim that is surely borne out adds so much to the log-odds that a picture shows what is asked.

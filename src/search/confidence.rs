@@ -92,9 +92,10 @@ impl Judge {
             let near = |thing| f64::from(part.vector.similarity(thing)) >= KNOWN;
             things.iter().any(near)
         };
+        let looked = reader.has_looked()?;
         // Boxes and colours tell of a claim, but not of what it leaves out.
         let untold = |part: &&Part| match &part.reading {
-            Some(reading) if reading.claim.is_some() => false,
+            Some(reading) if reading.claim.is_some() && looked => false,
             _ => !is_known(part),
         };
         let unchecked = |part: &Part| {

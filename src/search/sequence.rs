@@ -132,6 +132,9 @@ impl Search<'_> {
         };
         let ids = ranked.events.iter().map(|e| e.best.row.video);
         let videos = self.reader.videos_by_id(&ids.collect::<Vec<VideoId>>())?;
+        let moments = ranked.events.iter().map(|e| e.best.row.moment);
+        let moments: Vec<MomentId> = moments.collect();
+        let mut objects = self.reader.objects_of(&moments)?;
         let mut steps = Vec::new();
         for event in &ranked.events {
             let Some(video) = videos.get(&event.best.row.video) else {
@@ -151,6 +154,7 @@ impl Search<'_> {
             let hit = Hit {
                 rank: steps.len() + 1,
                 is_match: event.confidence.is_none_or(|c| c >= minimum_confidence),
+                objects: objects.remove(&event.best.row.moment).unwrap_or_default(),
                 ..Hit::new(event, video, self.embedder.name(), filter)
             };
             let (before, after) = (time - hit.start, hit.end - time);

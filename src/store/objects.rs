@@ -97,7 +97,8 @@ impl ObjectFilter {
         let (name, rest) = text.split_at(at);
         let sign = rest.trim_start_matches(['<', '>', '=']);
         let (sign, number) = (&rest[..rest.len() - sign.len()], sign.trim());
-        let number: usize = number.parse().map_err(|_| bad())?;
+        let number: u16 = number.parse().map_err(|_| bad())?;
+        let number = usize::from(number);
         let (at_least, at_most) = match sign {
             ">=" => (number, None),
             ">" => (number + 1, None),
@@ -186,7 +187,14 @@ mod tests {
         assert_eq!(count("person > 3"), ("person", 4, None));
         assert_eq!(count("stop sign=0"), ("stop sign", 0, Some(0)));
         assert_eq!(count("dog<2"), ("dog", 0, Some(1)));
-        for bad in ["person", "person>=", "person>=-1", "dog<0", "person=>3"] {
+        for bad in [
+            "person",
+            "person>=",
+            "person>=-1",
+            "person>99999999999",
+            "dog<0",
+            "person=>3",
+        ] {
             let error = ObjectFilter::parse_count(bad).unwrap_err();
             assert!(matches!(error, ObjectFilterError::Count { .. }), "{bad}");
         }

@@ -102,6 +102,8 @@ pub struct LackingMoment {
     pub time: Timestamp,
     /// It has a vector of the model.
     pub embedded: bool,
+    /// The detector has looked at it.
+    pub looked_at: bool,
 }
 
 /// What an earlier reading of a file came to.

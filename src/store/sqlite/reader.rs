@@ -413,6 +413,11 @@ impl Reader {
         self.catalog.bearing_out(claim, selection, limit)
     }
 
+    /// Whether a detector has looked at any moment.
+    pub fn has_looked(&self) -> Result<bool, StoreError> {
+        self.catalog.has_looked()
+    }
+
     /// How many things were seen, by class and camera.
     pub fn object_counts(&self) -> Result<Vec<ObjectCount>, StoreError> {
         self.catalog.object_counts()

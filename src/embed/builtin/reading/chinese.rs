@@ -73,13 +73,32 @@ fn cut(text: &str) -> (Vec<Word>, Vec<String>) {
             cut_han(run, &mut words, &mut unknown);
         } else {
             let letters = run.trim_matches(|c: char| !c.is_alphanumeric());
-            if !letters.is_empty() {
+            let number = NUMBERS.iter().find(|(digits, _)| *digits == letters);
+            if let Some((_, english)) = number.filter(|_| !words_print(&words)) {
+                let kind = Kind::Count;
+                words.push(Word::Known(Entry { kind, english }));
+            } else if !letters.is_empty() {
                 words.push(Word::Latin(letters.to_owned()));
             }
         }
         rest = after;
     }
     (words, unknown)
+}
+
+/// Digits before a noun are how many there are.
+const NUMBERS: &[(&str, &str)] = &[
+    ("1", "one"),
+    ("2", "two"),
+    ("3", "three"),
+    ("4", "four"),
+    ("5", "five"),
+    ("6", "six"),
+];
+
+/// Whether the last word announces lettering: digits after it are what is printed.
+fn words_print(words: &[Word]) -> bool {
+    matches!(words.last(), Some(Word::Known(e)) if e.kind == Kind::Lettering)
 }
 
 /// The best way to cut what follows a character: characters left over, words, and the sum of the squares of the lengths
@@ -369,6 +388,7 @@ mod tests {
             ("红色公交车", "a red bus"),
             ("两只狗", "two dogs"),
             ("汽车旁边的人", "a person beside a car"),
+            ("3个人", "three people"),
         ] {
             assert_eq!(english(chinese), expected, "{chinese}");
         }

@@ -183,6 +183,11 @@ pub(super) fn claimed(text: &str) -> Option<Claimed> {
         let next = words.get(at..).filter(|w| !w.is_empty()).map(|w| read(w).0);
         let names = matches!(next, Some(Word::Thing(..) | Word::Upper | Word::Lower));
         let acts = words.get(at).is_none_or(|w| w.ends_with("ing"));
+        let word = match word {
+            // "a person in orange" wears it.
+            Word::Thing(..) if said == "orange" && reader.wears(Colour::Orange) => continue,
+            word => word,
+        };
         match word {
             // "a person in blue riding": what is worn, as no noun follows.
             Word::Colour(c) if acts && reader.wears(c) => {}
@@ -203,6 +208,8 @@ struct Reader {
     does: Option<Relative>,
     /// The noun that is to come is not there.
     without: bool,
+    /// The word before was "on", or told more of what is to come after it.
+    on: bool,
 }
 
 impl Reader {
@@ -219,6 +226,11 @@ impl Reader {
 
     /// `names`: what comes next is a thing or a garment, of which this may tell.
     fn take(&mut self, word: Word, said: String, names: bool) {
+        self.on = match &word {
+            Word::Empty => said == "on" || (self.on && matches!(said.as_str(), "a" | "an" | "the")),
+            Word::Colour(_) | Word::Thing(..) => self.on,
+            _ => false,
+        };
         match word {
             Word::Empty => {}
             Word::Colour(c) if self.colour.is_none() => self.colour = Some(c),
@@ -238,6 +250,7 @@ impl Reader {
             Word::Other => {
                 // "a grey wall": its colour is none of the thing's.
                 if !names {
+                    self.count = None;
                     let colour = self.colour.take().map(|c| c.name().to_owned());
                     self.unchecked.extend(colour);
                 }
@@ -252,6 +265,7 @@ impl Reader {
             self.unchecked.push(said.clone());
         }
         let does = self.does.take();
+        let on = std::mem::take(&mut self.on);
         let Some(claim) = &mut self.claim else {
             self.claim = Some(Claim {
                 colour,
@@ -261,17 +275,18 @@ impl Reader {
             return;
         };
         let of_person = claim.classes.contains(&Class::PERSON);
-        if claim.classes == classes {
+        if claim.classes == classes && claim.colour == colour {
             claim.at_least += count;
             return;
         }
         let is = match does {
             Some(Relative::Holds) if !classes.iter().any(|c| c.is_held()) => None,
             Some(is) => Some(is),
-            None => classes
+            None if on => classes
                 .iter()
                 .any(|c| c.is_ridden())
                 .then_some(Relative::Rides),
+            None => None,
         };
         match is.filter(|_| of_person && claim.does.is_none()) {
             Some(is) => claim.does = Some((is, classes, colour)),
@@ -315,12 +330,11 @@ fn read(words: &[&str]) -> (Word, usize) {
         return (Word::Thing(vec![class], true), 2);
     }
     let first = words[0];
-    // "light blue", "dark red": the colour; "dark" alone is black's.
+    // "light blue", "dark red": the colour.
     if SHADING.contains(&first) || first == "dark" {
         let next = words.get(1).and_then(|w| colour(w));
         return match next {
             Some(c) => (Word::Colour(c), 2),
-            None if first == "dark" => (Word::Colour(Colour::Black), 1),
             None => (Word::Other, 1),
         };
     }
@@ -436,6 +450,15 @@ mod tests {
             claim.does,
             Some((Relative::Holds, vec![class("umbrella")], Some(Colour::Red)))
         );
+        let (claim, _) = told("a person in orange");
+        assert_eq!(claim.colour, Some(Colour::Orange));
+        let (claim, _) = told("a person pushing a bicycle");
+        assert_eq!(claim.does, None);
+        let (claim, unchecked) = told("a red car and a blue car");
+        assert_eq!((claim.at_least, claim.colour), (1, Some(Colour::Red)));
+        assert_eq!(unchecked, ["car"]);
+        let (claim, _) = told("three soldiers beside a truck");
+        assert_eq!(claim.at_least, 1);
         let (claim, _) = told("a person on a bicycle next to a car");
         assert_eq!(
             claim.does,

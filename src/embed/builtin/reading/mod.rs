@@ -185,7 +185,7 @@ fn without_makes(text: &str) -> (String, Vec<String>) {
         let is_here =
             |m: &&&str| lower[at..].starts_with(**m) && !is_letter(&lower[at + m.len()..], false);
         let make = makes.iter().filter(|_| begins).find(is_here);
-        let Some(make) = make.filter(|m| is_a_make(m, &text[at..])) else {
+        let Some(make) = make.filter(|m| is_a_make(m, &text[at..], at == 0)) else {
             let c = text[at..].chars().next().map_or(1, char::len_utf8);
             out += &text[at..at + c];
             at += c;
@@ -199,15 +199,21 @@ fn without_makes(text: &str) -> (String, Vec<String>) {
             .to_lowercase();
         match VEHICLES.contains(&next.as_str()) {
             true => at += text[at..].len() - text[at..].trim_start().len(),
-            false => out += "car",
+            false => {
+                // "an Audi" is "a car".
+                if out == "an " || out.ends_with(" an ") {
+                    out.truncate(out.len() - "n ".len());
+                    out.push(' ');
+                }
+                out += "car";
+            }
         }
     }
-    let article = |s: String| s.replace("an car", "a car");
-    (article(out), found)
+    (out, found)
 }
 
 /// Names that are words, too, are makes only where they are written as names.
-fn is_a_make(make: &str, text: &str) -> bool {
+fn is_a_make(make: &str, text: &str, first: bool) -> bool {
     let words = [
         "seat",
         "smart",
@@ -220,7 +226,8 @@ fn is_a_make(make: &str, text: &str) -> bool {
         "great wall",
         "mg",
     ];
-    !words.contains(&make) || text.starts_with(char::is_uppercase)
+    // The first word of a sentence is written as a name is.
+    !words.contains(&make) || (!first && text.starts_with(char::is_uppercase))
 }
 
 /// Whether a letter or digit is at the end, or the beginning, of text.
@@ -261,6 +268,8 @@ mod tests {
             ("crossing a ford", "crossing a ford", &[]),
             ("a Ford", "a car", &["Ford"]),
             ("audience", "audience", &[]),
+            ("a man carrying a bag", "a man carrying a bag", &[]),
+            ("Seat in a bus", "Seat in a bus", &[]),
             ("白色宝马", "a white car", &["BMW"]),
         ] {
             let reading = read(asked);

@@ -263,6 +263,8 @@ impl Catalog {
                 moment: MomentId(r.get(1)?),
                 time: Timestamp::new(r.get(2)?, base),
                 embedded: r.get(5)?,
+                looked_at: detector.is_some()
+                    && detector == r.get::<_, Option<String>>(6)?.as_deref(),
             };
             match lacking.last_mut() {
                 Some(last) if last.video == video => last.moments.push(moment),

@@ -167,6 +167,13 @@ impl Catalog {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whether a detector has looked at any moment.
+    pub fn has_looked(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM objects)
+             OR EXISTS (SELECT 1 FROM moments WHERE detector IS NOT NULL)";
+        Ok(self.db.query_row(sql, [], |r| r.get(0))?)
+    }
+
     /// Moments shown, of these videos or of all, that no detector has looked at.
     pub(super) fn unlooked(&self, videos: Option<&RoaringTreemap>) -> Result<usize, StoreError> {
         let sql = "SELECT m.video_id, count(*) FROM moments m
@@ -230,7 +237,7 @@ impl Catalog {
             }
             Ok(ids)
         };
-        let most = condition.at_most.unwrap_or(usize::MAX >> 1);
+        let most = condition.at_most.unwrap_or(usize::from(u16::MAX));
         if !condition.holds_for_none() {
             let sql = format!("{such} HAVING count(*) BETWEEN ?5 AND ?6");
             let least = condition.at_least;
