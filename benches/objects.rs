@@ -16,8 +16,8 @@ const MINIMUM: f32 = 0.05;
 const ROUNDS: usize = 3;
 
 fn main() {
-    let args = std::env::args().skip(1).filter(|a| a != "--bench");
-    let folder = PathBuf::from(args.last().expect("a folder of pictures"));
+    let mut args = std::env::args().skip(1).filter(|a| a != "--bench");
+    let folder = PathBuf::from(args.next_back().expect("a folder of pictures"));
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .expect("a folder")
         .map(|e| e.expect("an entry").path())
