@@ -1,10 +1,9 @@
 //! What to index and how.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::{NameReader, Policy, Thumbnail};
-use crate::analyse::{Detector, Views};
+use crate::analyse::{Onlookers, Views};
 use crate::media::{Decoding, Limits};
 use crate::store::Reading;
 
@@ -17,8 +16,8 @@ pub struct Job {
     pub found: bool,
     pub policy: Policy,
     pub views: Views,
-    /// Looks for things, where they are looked for.
-    pub detector: Option<Arc<Detector>>,
+    /// What looks at frames beside the model.
+    pub onlookers: Onlookers,
     /// How pictures of moments are kept, where they are.
     pub thumbnail: Option<Thumbnail>,
     pub names: NameReader,
@@ -34,7 +33,7 @@ impl Job {
             found: false,
             policy: Policy::default(),
             views,
-            detector: None,
+            onlookers: Onlookers::default(),
             thumbnail: None,
             names: NameReader::default(),
             decoding,
