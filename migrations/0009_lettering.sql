@@ -16,6 +16,7 @@ CREATE INDEX lettering_by_moment ON lettering (moment_id);
 
 -- Fingerprint of what read the lettering of a moment; NULL where nothing has yet.
 ALTER TABLE moments ADD COLUMN ocr TEXT;
+CREATE INDEX moments_without_ocr ON moments (video_id) WHERE ocr IS NULL;
 
 CREATE TRIGGER lettering_read AFTER UPDATE OF ocr ON moments BEGIN
     UPDATE library SET words_changes = words_changes + 1;

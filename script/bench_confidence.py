@@ -1,87 +1,104 @@
 """The measurement behind script/bench-confidence and docs/confidence.md."""
-import json, math, subprocess, sys, tempfile
+import argparse, json, math, os, subprocess, sys, tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LEVEL = 0.5
 LISTED = 10
-SECONDS_OF_A_PICTURE = 2
+ALL = 10_000
+SLACK_SECONDS = 1  # as eval has it
+# What these ask for no part of vsearch can know: none may reach the level.
+UNKNOWABLE = ["gun", "a knife", "fire", "smoke", "a person falling down"]
 
 
-def asked(vsearch, library, sentences):
-    """The ten hits of each sentence."""
-    hits = {}
-    for sentence in sentences:
-        command = [vsearch, "query", sentence, "--library", library, "--model", "builtin", "--json", "--explain", "--no-words",
-                   "-k", str(LISTED), "-q"]
-        out = subprocess.run(command, capture_output=True, text=True)
-        if out.returncode > 1:
-            sys.exit(out.stderr)
-        lines = [json.loads(line) for line in out.stdout.splitlines()]
-        hits[sentence] = [line for line in lines if "rank" in line]
-    return hits
+def indexed(vsearch, videos, library, *options):
+    command = [vsearch, "index", videos, "--library", library, "--model", "builtin", "-q", *options]
+    # Files that cannot be read whole are known, and exit with 1.
+    if subprocess.run(command).returncode > 1:
+        sys.exit(f"{videos} could not be indexed")
 
 
-def pair(source, group, sentence, hit, right):
-    return {"source": source, "group": group, "sentence": sentence, "z": hit["parts"]["stands_out"], "right": right,
-            "shipped": hit["confidence"], "match": hit["match"]}
+def asked(vsearch, library, sentence):
+    """All events of a sentence, best first, and whether it says that it cannot tell."""
+    command = [vsearch, "query", sentence, "--library", library, "--model", "builtin", "--json", "--explain", "--no-words",
+               "-k", str(ALL), "-q"]
+    out = subprocess.run(command, capture_output=True, text=True)
+    if out.returncode > 1:
+        sys.exit(out.stderr)
+    lines = [json.loads(line) for line in out.stdout.splitlines()]
+    return [line for line in lines if "rank" in line], bool(lines[-1]["summary"].get("cannot_tell"))
 
 
-def of_clips(vsearch, truth, videos, absent, library):
-    """All clips in one library, every sentence asked of all of them; and sentences about what is nowhere."""
-    subprocess.run([vsearch, "index", videos, "--library", library, "--model", "builtin", "-q"], check=False)
-    right = {}
-    for clip in truth:
-        for query in clip["queries"]:
-            right.setdefault(query["query"], []).append((clip["file"], query["intervals"]))
-    pairs = []
-    for sentence, hits in asked(vsearch, library, list(right) + absent).items():
-        for hit in hits:
-            file = Path(hit["video"]).name
-            is_right = any(Path(name).name == file and any(a - 1 <= hit["time"] <= b + 1 for a, b in spans)
-                           for name, spans in right.get(sentence, []))
-            source = "clips" if sentence in right else "absent"
-            pairs.append(pair(source, file, sentence, hit, is_right))
-    return pairs
+def hit_of(hit, sentence, group, right):
+    return {"sentence": sentence, "group": group, "right": right, "said": hit["confidence"], "z": hit["parts"]["stands_out"],
+            "rank": hit["rank"], "by objects": hit["found_by"] == "objects"}
+
+
+def within(hit, spans):
+    return any(a - SLACK_SECONDS <= hit["time"] <= b + SLACK_SECONDS for a, b in spans)
 
 
 def of_pictures(vsearch, folder, scratch):
-    """Pictures with all objects of a list of classes labelled, one after the other in a film; a sentence for each class."""
+    """Each picture a file of one frame; a sentence for each class."""
     objects = json.loads((folder / "objects.json").read_text())
-    names = "".join(f"file '{(folder / o['file']).resolve()}'\nduration {SECONDS_OF_A_PICTURE}\n" for o in objects)
-    (scratch / "list.txt").write_text(names)
-    film = scratch / "pictures.mkv"
-    # Each picture whole, in a square of its own.
-    square = "scale=416:416,setsar=1,format=yuv420p"
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "concat", "-safe", "0", "-i", scratch / "list.txt", "-vf", square, "-r", "1",
-                    "-c:v", "libx264", "-g", "1", film], check=True)
+    films = scratch / "films"
+    films.mkdir()
+    for picture in objects:
+        film = films / Path(picture["file"]).with_suffix(".mkv").name
+        subprocess.run(["ffmpeg", "-v", "error", "-i", folder / picture["file"], "-c", "copy", film], check=True)
     library = scratch / "pictures"
-    subprocess.run([vsearch, "index", film, "--library", library, "--model", "builtin", "--every", str(SECONDS_OF_A_PICTURE),
-                    "--fold", "off", "-q"], check=True)
-    classes = sorted({o["class"] for picture in objects for o in picture["objects"]})
-    sentences = {("an " if c[0] in "aeiou" else "a ") + c: c for c in classes}
-    pairs = []
-    for sentence, hits in asked(vsearch, library, sentences).items():
-        for hit in hits:
-            picture = objects[min(len(objects) - 1, int(hit["time"] // SECONDS_OF_A_PICTURE))]
-            is_right = any(o["class"] == sentences[sentence] for o in picture["objects"])
-            pairs.append(pair("pictures", picture["file"], sentence, hit, is_right))
-    return pairs
+    indexed(vsearch, films, library)
+    shown = {Path(p["file"]).stem: {o["class"] for o in p["objects"]} for p in objects}
+    classes = (ROOT / "src/types/object/class.rs").read_text().split("= [", 1)[1].split("];")[0]
+    hits = []
+    for name in (line.strip(' ",') for line in classes.split("\n") if line.strip()):
+        sentence = ("an " if name[0] in "aeiou" else "a ") + name
+        for hit in asked(vsearch, library, sentence)[0]:
+            picture = Path(hit["video"]).stem
+            scores = [o["score"] for o in hit["objects"] if o["class"] == name]
+            hits.append({**hit_of(hit, sentence, picture, name in shown[picture]), "score": max(scores, default=0)})
+    return hits
+
+
+def of_clips(vsearch, truth, videos, absent, scratch):
+    """All clips in one library; every sentence is asked of all of them. Also the true intervals: at which rank the first
+    right event of each is, and what was said of the surest."""
+    library = scratch / "clips"
+    indexed(vsearch, videos, library)
+    right = {}
+    for clip in truth:
+        for query in clip["queries"]:
+            right.setdefault(query["query"], []).append((Path(clip["file"]).name, query["intervals"]))
+    hits, events = [], []
+    for sentence, places in right.items():
+        found = asked(vsearch, library, sentence)[0]
+        of_file = lambda name: [h for h in found if Path(h["video"]).name == name]
+        for hit in found:
+            file = Path(hit["video"]).name
+            is_right = any(name == file and within(hit, spans) for name, spans in places)
+            hits.append(hit_of(hit, sentence, file, is_right))
+        for name, spans in places:
+            for span in spans:
+                own = [h for h in of_file(name) if within(h, [span])]
+                events.append({"rank": min((h["rank"] for h in own), default=None),
+                               "said": max((h["confidence"] for h in own), default=0)})
+    return hits, events, {sentence: asked(vsearch, library, sentence) for sentence in absent}
 
 
 def logistic(x):
     return 1 / (1 + math.exp(-max(-50, min(50, x))))
 
 
-def fit(pairs):
-    """Slope and intercept of the log-odds that a hit is right, in what stands out."""
+def fit(hits, key):
+    """Slope and intercept of the log-odds that a hit is right, in what is under a key."""
     a = b = 0.0
     for _ in range(50):
         g0 = g1 = h01 = 0
         h00 = h11 = 1e-6
-        for p in pairs:
-            x = p["z"]
+        for hit in hits:
+            x = hit[key]
             likely = logistic(a * x + b)
-            e, v = likely - p["right"], likely * (1 - likely)
+            e, v = likely - hit["right"], likely * (1 - likely)
             g0, g1 = g0 + e * x, g1 + e
             h00, h01, h11 = h00 + v * x * x, h01 + v * x, h11 + v
         det = h00 * h11 - h01 * h01
@@ -89,49 +106,71 @@ def fit(pairs):
     return a, b
 
 
-def folds(names, count=5):
-    return {name: i % count for i, name in enumerate(sorted(names))}
+def hold_out(hits, key, folds):
+    """Each hit by what was fitted on other pictures or clips; returns what all together give."""
+    of_group = {group: i % folds for i, group in enumerate(sorted({h["group"] for h in hits}))}
+    for fold in range(folds):
+        others = [h for h in hits if of_group[h["group"]] != fold]
+        a, b = fit(others, key) if others else (0, 0)
+        for h in hits:
+            if of_group[h["group"]] == fold:
+                h["held out"] = logistic(a * h[key] + b)
+    return fit(hits, key)
 
 
-def held_out(pairs):
-    """Each hit by what was fitted on other clips and pictures, and on other sentences."""
-    of_group, of_sentence = folds({p["group"] for p in pairs}), folds({p["sentence"] for p in pairs})
-    for g in range(5):
-        for s in range(5):
-            others = [p for p in pairs if of_group[p["group"]] != g and of_sentence[p["sentence"]] != s]
-            a, b = fit(others)
-            for p in pairs:
-                if of_group[p["group"]] == g and of_sentence[p["sentence"]] == s:
-                    p["held out"] = logistic(a * p["z"] + b)
-
-
-def other_sources(pairs):
-    """Each hit by what was fitted on the other kind of footage alone."""
-    for source, others in (("pictures", ("clips", "absent")), ("clips", ("pictures",)), ("absent", ("pictures",))):
-        a, b = fit([p for p in pairs if p["source"] in others])
-        for p in pairs:
-            if p["source"] == source:
-                p["other source"] = logistic(a * p["z"] + b)
-
-
-def auc(pairs, key):
-    pos, neg = ([p[key] for p in pairs if p["right"] == r] for r in (True, False))
-    if not pos or not neg:
+def auc(present, absent):
+    """How likely one of the first is greater than one of the second."""
+    if not present or not absent:
         return float("nan")
-    return sum((x > y) + 0.5 * (x == y) for x in pos for y in neg) / (len(pos) * len(neg))
+    ordered = sorted([(x, 1) for x in present] + [(x, 0) for x in absent])
+    ranks, i = 0.0, 0
+    while i < len(ordered):
+        j = i
+        while j < len(ordered) and ordered[j][0] == ordered[i][0]:
+            j += 1
+        ranks += sum(one for _, one in ordered[i:j]) * (i + 1 + j) / 2
+        i = j
+    return (ranks - len(present) * (len(present) + 1) / 2) / (len(present) * len(absent))
 
 
-def bins(pairs, key):
-    out = []
-    for low in range(10):
-        inside = [p for p in pairs if low <= min(9, int(10 * p[key])) < low + 1]
-        if inside:
-            said = sum(p[key] for p in inside) / len(inside)
-            out.append((said, sum(p["right"] for p in inside) / len(inside), len(inside)))
-    return out
+def tenths(hits, key):
+    """Of the hits in each tenth: what was said, what share is right, and how many."""
+    rows = {}
+    for h in hits:
+        rows.setdefault(min(9, int(10 * h[key])), []).append(h)
+    mean = lambda values: sum(values) / len(values)
+    return {low: (mean([h[key] for h in inside]), mean([h["right"] for h in inside]), len(inside))
+            for low, inside in sorted(rows.items())}
 
 
-def svg(name, title, across, up, lines):
+def table(title, hits, key="said"):
+    if not hits:
+        return
+    rows = tenths(hits, key)
+    brier = sum((h[key] - h["right"]) ** 2 for h in hits) / len(hits)
+    ece = sum(abs(said - right) * n for said, right, n in rows.values()) / len(hits)
+    within_table = auc([h[key] for h in hits if h["right"]], [h[key] for h in hits if not h["right"]])
+    print(f"\n{title}: {len(hits)} hits, {sum(h['right'] for h in hits)} right; Brier score {brier:.4f}, expected calibration "
+          f"error {ece:.4f}, AUC right/wrong {within_table:.3f}")
+    print("  tenth        said   right  hits")
+    for low, (said, right, n) in rows.items():
+        print(f"  {10 * low:2} to {10 * low + 10:3} %  {100 * said:3.0f} %  {100 * right:4.0f} %  {n}")
+
+
+def best(found):
+    return max((h["confidence"] for h in found), default=0)
+
+
+def nowhere(found):
+    at_level = [s for s, (hits, _) in found.items() if best(hits) >= LEVEL]
+    unknown = sum(cannot for _, cannot in found.values())
+    print(f"\nAbout what is nowhere: {len(found)} sentences, {len(at_level)} reach {LEVEL:g}; of {unknown} it is said that the "
+          "model cannot tell")
+    for sentence, (hits, cannot) in sorted(found.items(), key=lambda item: -best(item[1][0])):
+        print(f"  {best(hits):.3f} {'?' if cannot else ' '} {sentence}")
+
+
+def svg(file, title, lines):
     """A plot of named lines over [0, 1] x [0, 1]."""
     size, left, top = 320, 60, 30
     at = lambda x, y: f"{left + x * size:.1f},{top + (1 - y) * size:.1f}"
@@ -143,45 +182,85 @@ def svg(name, title, across, up, lines):
     for tick in (0, 0.5, 1):
         out.append(f'<text x="{left + tick * size}" y="{top + size + 16}" text-anchor="middle">{tick}</text>')
         out.append(f'<text x="{left - 6}" y="{top + (1 - tick) * size + 4}" text-anchor="end">{tick}</text>')
-    out.append(f'<text x="{left + size / 2}" y="{top + size + 34}" text-anchor="middle">{across}</text>')
-    out.append(f'<text transform="translate(18,{top + size / 2}) rotate(-90)" text-anchor="middle">{up}</text>')
+    out.append(f'<text x="{left + size / 2}" y="{top + size + 34}" text-anchor="middle">confidence</text>')
+    out.append(f'<text transform="translate(18,{top + size / 2}) rotate(-90)" text-anchor="middle">share right</text>')
     for n, (label, colour, points) in enumerate(lines):
         out.append(f'<polyline points="{" ".join(at(x, y) for x, y in points)}" stroke="{colour}" stroke-width="2" fill="none"/>')
         out.append(f'<text x="{left + size - 8}" y="{top + size - 28 + 16 * n}" fill="{colour}" text-anchor="end">{label}</text>')
-    (ROOT / "docs" / name).write_text("\n".join([*out, "</svg>"]) + "\n")
+    Path(file).write_text("\n".join([*out, "</svg>"]) + "\n")
+
+
+def print_pictures(hits):
+    first = [h for h in hits if h["rank"] <= LISTED]
+    table("Photographs, the ten listed of each class, as vsearch has it", first)
+    table("Photographs, all of each class, as vsearch has it", hits)
+    seen = [h for h in hits if h["score"] > 0]
+    a, b = hold_out(seen, "score", 5)
+    table("Photographs, where the thing is detected, as vsearch has it", seen)
+    table(f"The same, held out by picture: log-odds by the detection's score alone, {a:.1f} score {b:+.1f}", seen, "held out")
+    unseen = [h for h in hits if h["score"] == 0]
+    a, b = hold_out(unseen, "z", 5)
+    table("Photographs, where it is not detected, as vsearch has it", unseen)
+    table(f"The same, held out by picture: log-odds by what stands out, {a:.2f} z {b:+.2f}", unseen, "held out")
+    right = [h for h in hits if h["right"]]
+    at_level = [h for h in hits if h["said"] >= LEVEL]
+    print(f"\nPhotographs, each class and picture: AUC present/absent "
+          f"{auc([h['said'] for h in right], [h['said'] for h in hits if not h['right']]):.3f}; of {len(right)} that are there "
+          f"{sum(h['said'] >= LEVEL for h in right)} are listed at {LEVEL:g} "
+          f"({100 * sum(h['said'] >= LEVEL for h in right) / len(right):.0f} %), of {len(at_level)} listed there "
+          f"{sum(h['right'] for h in at_level)} are right; {sum(h['rank'] <= LISTED for h in right)} are among the ten")
+    return first
+
+
+def print_clips(hits, events, absent):
+    first = [h for h in hits if h["rank"] <= LISTED]
+    by_objects = {h["sentence"] for h in hits if h["by objects"]}
+    backed = [h for h in first if h["sentence"] in by_objects]
+    others = [h for h in first if h["sentence"] not in by_objects]
+    table("Clips, one library, the ten listed of each sentence, as vsearch has it", first)
+    table("Clips, sentences with hits by detected things", backed)
+    table("Clips, other sentences", others)
+    if others:
+        a, b = hold_out(others, "z", len({h["group"] for h in others}))
+        table(f"The same, one clip left out at a time: log-odds by what stands out, {a:.2f} z {b:+.2f}", others, "held out")
+    told = [e for e in events if e["said"] >= LEVEL]
+    ten = sum((e["rank"] or ALL) <= LISTED for e in events)
+    matches = [h for h in hits if h["said"] >= LEVEL]
+    right = sum(h["right"] for h in matches)
+    print(f"\nClips: of {len(events)} right events {len(told)} are listed at {LEVEL:g} ({100 * len(told) / len(events):.0f} %), "
+          f"{ten} among the ten ({100 * ten / len(events):.0f} %); of {len(matches)} hits at {LEVEL:g} {right} are right by the "
+          "ground truth, which does not say where else a thing may be")
+    tops = {s: max(h["said"] for h in hits if h["sentence"] == s) for s in {h["sentence"] for h in hits}}
+    bests = [best(found) for found, _ in absent.values()]
+    print(f"Best hit of {len(tops)} sentences about what is there against that of {len(bests)} about what is nowhere: AUC "
+          f"present/absent {auc(list(tops.values()), bests):.3f}")
+    nowhere(absent)
+    fooled = [s for s in UNKNOWABLE if s in absent and best(absent[s][0]) >= LEVEL]
+    print(f"What cannot be known ({', '.join(UNKNOWABLE)}): {', '.join(fooled) or 'none'} at {LEVEL:g} or above")
+    return first
 
 
 def main():
-    vsearch, truth, videos = sys.argv[1:4]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("vsearch", type=Path)
+    parser.add_argument("truth", type=Path)
+    parser.add_argument("videos", type=Path)
+    parser.add_argument("pictures", type=Path, nargs="?")
+    parser.add_argument("--plot", metavar="SVG", default=os.environ.get("PLOT"))
+    args = parser.parse_args()
     absent = [line.strip() for line in (ROOT / "script/absent.txt").read_text().splitlines() if line.strip()]
+    truth = json.loads(args.truth.read_text())
+    lines = []
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
-        pairs = of_clips(vsearch, json.loads(Path(truth).read_text()), videos, absent, str(scratch / "clips"))
-        if len(sys.argv) > 4:
-            pairs += of_pictures(vsearch, Path(sys.argv[4]), scratch)
-    a, b = fit(pairs)
-    print(f"fitted on all {len(pairs)} hits: slope {a:.2f}, intercept {b:.2f}")
-    held_out(pairs)
-    ways = ["held out", "shipped"]
-    if any(p["source"] == "pictures" for p in pairs):
-        other_sources(pairs)
-        ways.insert(1, "other source")
-    for source in ("clips", "pictures", "absent"):
-        own = [p for p in pairs if p["source"] == source]
-        if not own:
-            continue
-        sentences = {p["sentence"] for p in own}
-        matched = {p["sentence"] for p in own if p["match"]}
-        right = sum(p["match"] and p["right"] for p in own)
-        print(f"{source}: {len(sentences)} sentences, {len(own)} hits, {sum(p['right'] for p in own)} right; as shipped "
-              f"{len(matched)} sentences get a match, {right} of {sum(p['match'] for p in own)} matches are right")
-        for way in ways:
-            said = "; ".join(f"{100 * s:.0f} %: {100 * r:.0f} % of {n}" for s, r, n in bins(own, way))
-            print(f"  {way}: AUC {auc(own, way):.3f}; said, and right: {said}")
-    colours = {"clips": "#1668b8", "pictures": "#c2571a"}
-    svg("confidence-calibration.svg", "What confidence said, and what was right", "confidence, held out", "share right",
-        [(source, colour, [(s, r) for s, r, n in bins([p for p in pairs if p["source"] == source], "held out") if n >= 5])
-         for source, colour in colours.items()])
+        if args.pictures:
+            listed = print_pictures(of_pictures(args.vsearch, args.pictures, scratch))
+            lines.append(("photographs", "#c2571a", listed))
+        listed = print_clips(*of_clips(args.vsearch, truth, args.videos, absent, scratch))
+        lines.append(("clips", "#1668b8", listed))
+    if args.plot:
+        points = lambda hits: [(said, right) for said, right, n in tenths(hits, "said").values() if n >= 5]
+        svg(args.plot, "What confidence said, and what was right", [(name, colour, points(hits)) for name, colour, hits in lines])
 
 
 if __name__ == "__main__":

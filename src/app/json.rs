@@ -17,6 +17,10 @@ fn lossy(path: &Path) -> Cow<'_, str> {
     path.to_string_lossy()
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 fn is_zero(n: &usize) -> bool {
     *n == 0
 }
@@ -50,6 +54,8 @@ pub struct HitLine<'a> {
     passage: Option<&'a str>,
     #[serde(skip_serializing_if = "is_zero")]
     alike: usize,
+    #[serde(skip_serializing_if = "is_false")]
+    colour_unknown: bool,
     objects: Vec<ObjectLine>,
     lettering: Vec<LetteringLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,6 +151,8 @@ struct PartsLine {
     unwanted: Vec<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raised: Option<f64>,
 }
 
 impl<'a> HitLine<'a> {
@@ -185,6 +193,7 @@ impl<'a> HitLine<'a> {
             passage: hit.parts.passage.as_deref(),
             model: &hit.model,
             alike: hit.near_duplicates,
+            colour_unknown: hit.lacks_colour,
             objects: object_lines(&hit.objects),
             lettering: hit.lettering.iter().map(LetteringLine::new).collect(),
             parts: explain.then(|| PartsLine::new(&hit.parts)),
@@ -200,6 +209,7 @@ impl PartsLine {
             views: parts.views,
             unwanted: parts.unwanted.clone(),
             penalty: parts.penalty,
+            raised: parts.raised,
         }
     }
 }
@@ -247,6 +257,9 @@ struct SearchedSummary {
     /// Moments in scope that no detector has looked at, where that is asked.
     #[serde(skip_serializing_if = "is_zero")]
     not_looked_at: usize,
+    /// Moments in scope of which the lettering has not been read, where that is asked.
+    #[serde(skip_serializing_if = "is_zero")]
+    not_read: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -331,6 +344,7 @@ impl SearchedSummary {
             undated: searched.undated,
             file_times: searched.guessed,
             not_looked_at: searched.unlooked,
+            not_read: searched.unread,
             method: None,
             vectors: None,
             matches: None,

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{Error, Session};
+use super::{Error, Session, default_model};
+use crate::analyse::Detector;
 use crate::embed::{Embedder, Templates, load_picture};
 use crate::media::{Ending, Sampling, Source, Span, sample};
+use crate::search::Odds;
 use crate::types::{Embedding, Pixels, Timestamp};
 
 /// What is to be labelled, and by which labels.
@@ -15,7 +17,8 @@ use crate::types::{Embedding, Pixels, Timestamp};
 pub struct LabelRequest {
     /// Two at least.
     pub labels: Vec<String>,
-    pub model: String,
+    /// The default one where `None`.
+    pub model: Option<String>,
     pub templates: Templates,
     /// Of videos: which frames are looked at.
     pub sampling: Sampling,
@@ -51,22 +54,12 @@ impl Session {
             return Err(Error::user("probabilities need two labels at least")
                 .hint("give more: --labels \"a car,a truck,an empty road\""));
         }
-        let embedder = self.model(&request.model)?;
+        let embedder = self.model(request.model.as_deref().unwrap_or(default_model()))?;
         let embedder = embedder.as_ref();
-        let Some(temperature) = embedder.profile().logit_scale else {
-            return Err(Error::user(format!(
-                "the model {:?} has no learned temperature: its similarities give no probabilities",
-                embedder.name()
-            ))
-            .hint("name a CLIP model: --model ViT-B-32 (vsearch model list)"));
-        };
-        let vectors = request.labels.iter();
-        let vectors = vectors.map(|l| request.templates.embed(embedder, l));
         let labeller = Labeller {
             embedder,
-            vectors: vectors.collect::<Result<_, _>>()?,
             labels: &request.labels,
-            temperature,
+            way: Way::new(embedder, request)?,
         };
         if is_picture(file) {
             each(labeller.labels(load_picture(file)?, None)?)?;
@@ -101,18 +94,72 @@ fn is_picture(path: &Path) -> bool {
 struct Labeller<'a> {
     embedder: &'a dyn Embedder,
     labels: &'a [String],
-    vectors: Vec<Embedding>,
-    temperature: f32,
+    way: Way,
+}
+
+/// What a model makes of labels and pictures.
+enum Way {
+    /// Cosines times the learned temperature (Radford et al. 2021).
+    Learned {
+        vectors: Vec<Embedding>,
+        temperature: f32,
+    },
+    /// The log-odds of each label by itself, of what stands out and of what a detector sees.
+    Odds {
+        labels: Vec<Odds>,
+        detector: Detector,
+    },
+}
+
+impl Way {
+    fn new(embedder: &dyn Embedder, request: &LabelRequest) -> Result<Self, Error> {
+        let (labels, templates) = (request.labels.iter(), &request.templates);
+        if let Some(temperature) = embedder.profile().logit_scale {
+            let vectors = labels.map(|l| templates.embed(embedder, l));
+            return Ok(Self::Learned {
+                vectors: vectors.collect::<Result<_, _>>()?,
+                temperature,
+            });
+        }
+        let odds = labels.map(|l| Odds::new(embedder, templates, l));
+        let odds: Option<Vec<Odds>> = odds.collect::<Result<_, _>>()?;
+        let Some(labels) = odds else {
+            return Err(Error::user(format!(
+                "the model {:?} has no learned temperature: its similarities give no probabilities",
+                embedder.name()
+            ))
+            .hint("name another: --model ViT-B-32, or --model builtin"));
+        };
+        let detector = Detector::builtin();
+        Ok(Self::Odds { labels, detector })
+    }
+
+    /// One for each label, in order; their differences are log-odds.
+    fn logits(&self, embedder: &dyn Embedder, pixels: Pixels) -> Result<Vec<f64>, Error> {
+        match self {
+            Self::Learned {
+                vectors,
+                temperature,
+            } => {
+                let image = &embedder.embed_images(&[pixels])?[0];
+                let cosines = vectors.iter().map(|v| image.similarity(v));
+                Ok(cosines.map(|c| f64::from(c * temperature)).collect())
+            }
+            Self::Odds { labels, detector } => {
+                let objects = detector.look(&pixels)?;
+                let image = &embedder.embed_images(&[pixels])?[0];
+                Ok(labels.iter().map(|l| l.of(image, &objects)).collect())
+            }
+        }
+    }
 }
 
 impl Labeller<'_> {
-    /// The softmax over the labels of cosine times the learned temperature (Radford et al. 2021).
+    /// The softmax over the labels.
     fn labels(&self, pixels: Pixels, time: Option<Timestamp>) -> Result<Labels, Error> {
-        let image = &self.embedder.embed_images(&[pixels])?[0];
-        let cosines = self.vectors.iter().map(|v| image.similarity(v));
-        let logits: Vec<f32> = cosines.map(|c| c * self.temperature).collect();
-        let greatest = logits.iter().copied().fold(f32::MIN, f32::max);
-        let weights = logits.iter().map(|l| f64::from(l - greatest).exp());
+        let logits = self.way.logits(self.embedder, pixels)?;
+        let greatest = logits.iter().copied().fold(f64::MIN, f64::max);
+        let weights = logits.iter().map(|l| (l - greatest).exp());
         let weights: Vec<f64> = weights.collect();
         let sum: f64 = weights.iter().sum();
         let named = self.labels.iter().zip(&weights);

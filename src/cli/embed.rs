@@ -62,7 +62,10 @@ pub(super) fn run(common: &Common, args: &EmbedArgs) -> Result<ExitCode, Error> 
     tell_of_model(&session, common, args.model.is_none());
     let embedder = embedder.as_ref();
     let vectors: Vec<(Option<Region>, Embedding)> = match (&args.text, &args.image) {
-        (Some(text), _) => vec![(None, templates.embed(embedder, text)?)],
+        (Some(text), _) => {
+            let read = embedder.read(text).text;
+            vec![(None, templates.embed(embedder, &read)?)]
+        }
         (None, Some(path)) => {
             let crops = embedder.profile().crops;
             let views = args.views.cut(load_picture(path)?, crops).into_iter();

@@ -102,6 +102,9 @@ pub(super) fn row(hit: &Hit) -> String {
         FoundBy::Lettering => more(format!("read: {passage:?}")),
         FoundBy::Pictures | FoundBy::Objects => {}
     }
+    if hit.lacks_colour {
+        more("its colour cannot be told: infrared, dark, hidden or too small".into());
+    }
     for (video, start, end) in &hit.goes_on {
         more(format!(
             "and {}-{} of {}",
@@ -168,6 +171,7 @@ fn explained(hit: &Hit, parts: &Parts) -> String {
         let cosines: Vec<String> = parts.unwanted.iter().map(|u| format!("{u:.4}")).collect();
         format!("unwanted {:+.4} for similarity {}", -p, cosines.join(", "))
     }));
+    said.extend(parts.raised.map(|r| format!("things {r:+.4}")));
     said.extend(
         parts
             .z_score

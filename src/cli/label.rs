@@ -17,9 +17,10 @@ use crate::types::Timestamp;
 
 /// Say which of some labels a picture or each sampled frame of a video shows
 ///
-/// Prints each label's probability: the softmax, over the labels given, of cosine times the model's
-/// learned temperature (Radford et al. 2021). They add up to 1 whether or not any label is there at
-/// all, so give a label for the rest, as "an empty street". Needs a CLIP model.
+/// Prints each label's probability. Of a CLIP model it is the softmax, over the labels given, of cosine times
+/// its learned temperature (Radford et al. 2021); of the built-in one that of the log-odds of each, to which what
+/// its detector sees adds. They add up to 1 whether or not any label is there at all, so give a label for the
+/// rest, as "an empty street".
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   vsearch label frame.jpg --labels \"a car,a truck,an empty road\"
@@ -35,9 +36,10 @@ pub(super) struct LabelArgs {
     /// A file with one label a line
     #[arg(long, value_name = "FILE", group = "given")]
     labels_file: Option<PathBuf>,
-    /// A CLIP model: its name, or its folder [default: ViT-B-32]
-    #[arg(long, value_name = "NAME", default_value = crate::models::RECOMMENDED)]
-    model: String,
+    /// Model to label with: a name, or the folder of a CLIP model [default: CLIP ViT-B-32 where it is on this
+    /// machine, else builtin]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
     /// Phrasings that are averaged: none, photo, cctv, or a file of one a line with {}
     #[arg(long, value_name = "NAME|FILE", default_value = "photo")]
     templates: String,

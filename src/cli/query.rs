@@ -180,10 +180,16 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
         }
         note!("{}", rests_on(searched, !query.filter.is_everything()));
         if searched.unlooked > 0 {
-            note!(
-                "left out: {} in which nobody has looked for things (vsearch reembed)",
-                count(searched.unlooked, "moment")
-            );
+            let left_out = match query.filter.objects.is_empty() {
+                true => "not looked at for things",
+                false => "left out, as nobody has looked for things in them",
+            };
+            let moments = count(searched.unlooked, "moment");
+            note!("{left_out}: {moments} (vsearch reembed)");
+        }
+        if searched.unread > 0 {
+            let moments = count(searched.unread, "moment");
+            note!("lettering not read: {moments} (vsearch reembed)");
         }
         let undated = match args.any_camera {
             true => searched.undated + searched.clockless,

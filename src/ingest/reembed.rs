@@ -12,7 +12,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::embedding::{EmbedWorkers, Frame, Seen, Wanted, queue_capacity};
 use super::{IngestError, Job, self_test, spawn};
-use crate::analyse::Onlookers;
+use crate::analyse::{Onlookers, Views};
 use crate::embed::Embedder;
 use crate::media::{LARGEST_SIDE, MediaError, Worker};
 use crate::store::{
@@ -95,7 +95,8 @@ pub fn reembed(
                 while let Some((lacking, video)) = videos.get(next.fetch_add(1, Ordering::Relaxed))
                 {
                     worker.select_stream(video.stream);
-                    let read = read(&mut worker, video, lacking, kept.as_ref(), &to_workers);
+                    let to = (job.views, &to_workers);
+                    let read = read(&mut worker, video, lacking, kept.as_ref(), to);
                     let ControlFlow::Continue(unread) = read else {
                         return;
                     };
@@ -131,7 +132,7 @@ fn read(
     video: &VideoRef,
     lacking: &Lacking,
     kept: Option<&Reader>,
-    to_workers: &Sender<Frame<LackingMoment>>,
+    (views, to_workers): (Views, &Sender<Frame<LackingMoment>>),
 ) -> ControlFlow<(), Option<Message>> {
     let times: Vec<f64> = lacking.moments.iter().map(|m| m.time.seconds()).collect();
     let (mut seen, mut why) = (vec![false; times.len()], None);
@@ -151,7 +152,8 @@ fn read(
                         scale,
                         wanted: Wanted {
                             vectors: !of.embedded,
-                            objects: !of.looked_at,
+                            // Things that are views are looked for again, to be embedded.
+                            objects: !of.looked_at || (views == Views::Objects && !of.embedded),
                             lettering: !of.read,
                         },
                     };

@@ -46,6 +46,8 @@ pub struct Hit {
     pub model: String,
     /// Events of other videos that show the same and were left out for it.
     pub near_duplicates: usize,
+    /// What is asked for is seen in it, but for a colour that cannot be told.
+    pub lacks_colour: bool,
     /// What a detector saw in its best frame, the surest first.
     pub objects: Vec<Object>,
     /// What was read in it, from the top.
@@ -89,6 +91,8 @@ pub struct Parts {
     /// Cosines with what is not wanted, and what they took off.
     pub unwanted: Vec<f64>,
     pub penalty: Option<f64>,
+    /// What the things in it add to its score, where they bear out what is asked.
+    pub raised: Option<f64>,
 }
 
 impl Parts {
@@ -207,6 +211,7 @@ impl Hit {
             stamp: video.stamp,
             model: model.into(),
             near_duplicates: 0,
+            lacks_colour: false,
             objects: Vec::new(),
             lettering: Vec::new(),
             parts: Parts::default(),

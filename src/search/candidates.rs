@@ -360,7 +360,7 @@ impl<'a> Search<'a> {
             };
             for event in events {
                 let picture = event.best.nearest.and_then(|(id, _)| pictures.get(&id));
-                let likely = judge.confidence(event.best.score, picture);
+                let likely = judge.confidence(&event.best, picture);
                 // As it is printed: what reads as the level is at the level.
                 event.confidence = likely.map(|c| rounded(c, 3));
             }
@@ -414,6 +414,7 @@ impl<'a> Search<'a> {
                 passage: None,
                 unwanted: unwanted.collect(),
                 penalty: penalised.then(|| rounded(candidate.penalty, 4)),
+                raised: (candidate.raised > 0.0).then(|| rounded(candidate.raised, 4)),
             };
             (candidate.row.moment, parts)
         });

@@ -14,13 +14,31 @@ const MOMENTS: usize = 2_000;
 /// The log-odds that a thing is what a detector takes it for are `SLOPE * score + INTERCEPT` (docs/objects.md).
 const SLOPE: f64 = 13.0;
 const INTERCEPT: f64 = -5.1;
-/// A claim that is surely borne out adds so much to the log-odds that a picture shows what is asked.
+/// A claim that is surely borne out adds so much to the log-odds that a picture shows what is asked; less where it only
+/// says that such a thing is there, and more is asked of it: that somebody is there says little of what he does.
 const BORNE_OUT: f64 = 5.0;
+const BORNE_OUT_BARELY: f64 = 1.0;
+
+/// The log-odds that a thing is what a detector takes it for.
+pub(super) fn log_odds(score: f32) -> f64 {
+    SLOPE * f64::from(score) + INTERCEPT
+}
+
+/// What is added to the log-odds of a sentence where its claim is borne out by things that a detector is so sure of.
+pub(super) fn borne_out_by(score: f32, claim: &Claim, unchecked: bool) -> f64 {
+    let most = match unchecked && claim.is_bare() {
+        true => BORNE_OUT_BARELY,
+        false => BORNE_OUT,
+    };
+    most * logistic(log_odds(score))
+}
 
 /// A claim, and what it is worth in the scores of one question.
 pub(super) struct Claimed<'a> {
     claim: &'a Claim,
-    /// Cosine that a claim adds which is surely borne out.
+    /// More is asked than it says.
+    unchecked: bool,
+    /// Cosine that is worth as much as one of the log-odds.
     worth: f64,
 }
 
@@ -39,7 +57,8 @@ impl<'a> Claimed<'a> {
         let claim = reading.filter(|_| part.source == Source::Sentence)?;
         Some(Self {
             claim: claim.claim.as_ref()?,
-            worth: BORNE_OUT * spread.deviation / reference.slope,
+            unchecked: !claim.unchecked.is_empty(),
+            worth: spread.deviation / reference.slope,
         })
     }
 
@@ -67,8 +86,8 @@ impl<'a> Claimed<'a> {
                 continue;
             };
             if let Some((score, at)) = self.claim.borne_out(objects) {
-                let likely = logistic(SLOPE * f64::from(score) + INTERCEPT);
-                candidate.raised = self.worth * likely;
+                candidate.raised = self.worth * borne_out_by(score, self.claim, self.unchecked);
+                candidate.borne_out = Some(score);
                 candidate.score += candidate.raised;
                 candidate.row.region = Some(objects[at].region);
             }

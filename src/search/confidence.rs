@@ -1,6 +1,8 @@
 //! How likely a hit is real (docs/confidence.md).
 
 use super::SearchError;
+use super::claims;
+use super::events::Candidate;
 use super::question::{Part, Source};
 use super::spread::Spread;
 use crate::embed::{Embedder, neutral, neutral_digest};
@@ -15,6 +17,12 @@ const SAMPLE: usize = 1000;
 /// A model that knows a list of things cannot tell whether a picture shows what is farther than this from each of
 /// them: its confidence is halved, and so stays below one half.
 const KNOWN: f64 = 0.5;
+/// Where things alone tell whether a picture shows what is asked: so much the picture adds to the log-odds, for each
+/// deviation that it stands out by; so much it loses where the things are not there, though a detector has looked; and so
+/// often a colour is named right (docs/confidence.md).
+const BESIDE_THINGS: f64 = 0.09;
+const WITHOUT_THINGS: f64 = 1.0;
+const COLOUR_RIGHT: f64 = 0.6;
 /// A neutral sentence as near as this says the same as the query's.
 const SAME: f32 = 0.9;
 
@@ -42,6 +50,14 @@ pub(super) struct Judge {
 enum Way {
     /// Log-odds that are linear in the cosine.
     Linear { slope: f64, intercept: f64 },
+    /// Those of the things that bear a claim out; the rest as for [`Way::Linear`].
+    Things {
+        slope: f64,
+        intercept: f64,
+        spread: Spread,
+        /// A colour is asked for.
+        coloured: bool,
+    },
     /// CLIP's own: the share of the sentence among neutral ones, of cosines times the learned scale.
     Share { scale: f64, neutral: Vec<Embedding> },
     /// Not known for such a question.
@@ -83,10 +99,7 @@ impl Judge {
             return Ok(by(Way::Share { scale, neutral }));
         };
         let slope = reference.slope / spread.deviation;
-        let way = Way::Linear {
-            slope,
-            intercept: reference.intercept - slope * spread.mean,
-        };
+        let intercept = reference.intercept - slope * spread.mean;
         let things = reference.vectors()?;
         let is_known = |part: &&Part| {
             let near = |thing| f64::from(part.vector.similarity(thing)) >= KNOWN;
@@ -101,14 +114,29 @@ impl Judge {
         let unchecked = |part: &Part| {
             let reading = part.reading.as_ref();
             reading.is_some_and(|r| {
-                let beyond = r.claim.is_some() && !r.unchecked.is_empty();
+                let beyond =
+                    r.claim.is_some() && !r.unchecked.is_empty() || !r.not_known.is_empty();
                 // What is read is found as such: pictures alone do not tell.
                 beyond || !r.lettering.is_empty()
             })
         };
+        let unchecked = wanted.iter().any(unchecked);
+        let claim = match wanted {
+            [part] => part.reading.as_ref().and_then(|r| r.claim.as_ref()),
+            _ => None,
+        };
+        let way = match claim.filter(|_| looked && !unchecked) {
+            Some(claim) => Way::Things {
+                slope,
+                intercept,
+                spread: *spread,
+                coloured: claim.needs_colour(),
+            },
+            None => Way::Linear { slope, intercept },
+        };
         Ok(Self {
             way,
-            unchecked: wanted.iter().any(unchecked),
+            unchecked,
             untold: wanted
                 .iter()
                 .filter(untold)
@@ -122,12 +150,25 @@ impl Judge {
         matches!(self.way, Way::Share { .. })
     }
 
-    /// Of a hit: `score` is the cosine of question and picture less what is taken off, `picture` its vector where
-    /// it is needed.
-    pub(super) fn confidence(&self, score: f64, picture: Option<&Embedding>) -> Option<f64> {
+    /// Of the best frame of an event; `picture` is its vector where it is needed.
+    pub(super) fn confidence(&self, best: &Candidate, picture: Option<&Embedding>) -> Option<f64> {
+        let score = best.score;
         let likely = match &self.way {
             Way::Unknown => return None,
             Way::Linear { slope, intercept } => logistic(slope * score + intercept),
+            Way::Things {
+                slope,
+                intercept,
+                spread,
+                coloured,
+            } => match best.borne_out {
+                Some(sure) => {
+                    let beside = BESIDE_THINGS * spread.z_score(best.height());
+                    let colour = if *coloured { COLOUR_RIGHT } else { 1.0 };
+                    colour * logistic(claims::log_odds(sure) + beside)
+                }
+                None => logistic(slope * score + intercept - WITHOUT_THINGS),
+            },
             Way::Share { scale, neutral } => {
                 let picture = picture?;
                 let cosines = neutral.iter().map(|n| f64::from(n.similarity(picture)));

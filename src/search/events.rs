@@ -7,7 +7,7 @@ use crate::types::{VectorId, VideoId};
 
 /// A neighbour belongs to an event while it keeps this share of the height of the best frame over pictures of all
 /// kinds: where the score falls into a valley, the event ends.
-const KEPT_HEIGHT: f64 = 0.45;
+const KEPT_HEIGHT: f64 = 0.5;
 /// Seconds between the end of one moment and the start of the next that still touch.
 const TOUCHING: f64 = 0.05;
 /// Half of the time between two samples, in seconds, where moments last longer because they are folded.
@@ -29,6 +29,8 @@ pub(super) struct Candidate {
     pub(super) passage: Option<Passage>,
     /// What the things in it add to its score, as they bear out what is asked; 0 where they do not.
     pub(super) raised: f64,
+    /// How sure a detector is of the things that bear it out.
+    pub(super) borne_out: Option<f32>,
 }
 
 /// A stretch of one video, or of files that follow one another on one camera.
@@ -75,6 +77,7 @@ impl Candidate {
             penalty: 0.0,
             passage: None,
             raised: 0.0,
+            borne_out: None,
         }
     }
 
@@ -85,7 +88,7 @@ impl Candidate {
     }
 
     /// What events grow by: a detector may miss a thing in one frame of many.
-    fn height(&self) -> f64 {
+    pub(super) fn height(&self) -> f64 {
         self.score - self.raised
     }
 }

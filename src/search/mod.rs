@@ -11,6 +11,7 @@ pub mod eval;
 mod events;
 mod feedback;
 mod last_hits;
+mod odds;
 mod question;
 mod request;
 mod resolve;
@@ -32,6 +33,7 @@ pub use self::confidence::MINIMUM_CONFIDENCE;
 use self::events::Event;
 pub use self::feedback::{Feedback, Next};
 pub use self::last_hits::{HitName, remember};
+pub use self::odds::Odds;
 pub use self::question::{Part, Question, Source};
 pub use self::request::{Clause, Request, RequestError, Subject, video_at};
 pub use self::resolve::Resolver;
@@ -131,7 +133,14 @@ pub fn query(
         false => options.limit,
     };
     let ranked = search.ranked(question, enough, options.per_video)?;
-    let mut answer = Answer::from_ranked(&ranked, search.selection.searched);
+    let mut searched = search.selection.searched;
+    if question.claims().next().is_some() {
+        searched.unlooked = reader.unlooked(&search.selection)?;
+    }
+    if question.lettering().next().is_some() {
+        searched.unread = reader.unread(&search.selection)?;
+    }
+    let mut answer = Answer::from_ranked(&ranked, searched);
     let is_match = |e: &Event| e.confidence.is_none_or(|c| c >= options.minimum_confidence);
     let mut events = search.joined(ranked.events)?;
     // Those without a confidence are matches, whatever their rank.
@@ -156,7 +165,7 @@ pub fn query(
     let ids = chosen.iter().flat_map(|(event, _)| event.videos());
     let videos = reader.videos_by_id(&ids.collect::<Vec<VideoId>>())?;
     let moments: Vec<MomentId> = chosen.iter().map(|(e, _)| e.best.row.moment).collect();
-    let mut objects = reader.objects_of(&moments)?;
+    let objects = reader.objects_of(&moments)?;
     let lettering = reader.lettering_of(&moments)?;
     let seen = chosen.iter().map(|(e, _)| &e.best);
     let seen = seen.filter(|best| best.passage.is_none());
@@ -176,13 +185,15 @@ pub fn query(
             .clone()
             .find(|l| said.is_some_and(|p| p.text == l.text));
         let hit = Hit::new(event, video, embedder.name(), filter);
+        let objects = objects.get(&row.moment).cloned().unwrap_or_default();
         answer.hits.push(Hit {
+            lacks_colour: question.claims().any(|claim| claim.lacks_colour(&objects)),
             region: line.map(|l| l.region).or(hit.region),
             rank: answer.hits.len() + 1,
             is_match: is_match(event),
             near_duplicates: *near_duplicates,
             goes_on: goes_on.collect(),
-            objects: objects.remove(&row.moment).unwrap_or_default(),
+            objects,
             lettering: lines.cloned().collect(),
             parts: match &event.best.passage {
                 Some(passage) => Parts::of_words(&passage.text),
@@ -255,6 +266,7 @@ mod tests {
             goes_on: Vec::new(),
             model: "m".into(),
             near_duplicates: 0,
+            lacks_colour: false,
             objects: Vec::new(),
             lettering: Vec::new(),
             parts: Parts::default(),

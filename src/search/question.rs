@@ -78,6 +78,12 @@ impl Question {
         asked.chain(alone.map(|words| (words, None)))
     }
 
+    /// What its sentences say of things.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &Claim> {
+        let readings = self.wanted.iter().filter_map(|part| part.reading.as_ref());
+        readings.filter_map(|r| r.claim.as_ref())
+    }
+
     /// Sentences of which the model looks for something else than was asked, and for what.
     pub fn readings(&self) -> Vec<(String, Reading)> {
         let parts = self.wanted.iter().chain(&self.unwanted);

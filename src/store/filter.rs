@@ -290,6 +290,8 @@ pub struct Searched {
     pub clockless: usize,
     /// Where it is asked what is seen in a moment: moments in scope that no detector has looked at.
     pub unlooked: usize,
+    /// Where lettering is asked for: moments in scope of which it has not been read.
+    pub unread: usize,
 }
 
 impl Selection {

@@ -67,6 +67,13 @@ fn what_is_seen_is_found_filtered_and_counted() {
     assert_eq!((code, &lines[0]["id"]), (0, &best["id"]));
     let summary = &lines.last().unwrap()["summary"];
     assert_eq!(summary["read_as"][0]["as"], "a tv");
+    // Labels of a frame, also in Chinese.
+    let labels = ["a tv", "一只狗", "an empty wall"].join(",");
+    let lines = v.json(&["label", "footage/wall.mp4", "--labels", &labels, "--json"]);
+    let of_screen_first = |line: &Value| line["time"].as_f64().unwrap() >= 4.0;
+    for line in lines.iter().filter(|l| of_screen_first(l)) {
+        assert_eq!(line["labels"][0]["label"], "a tv", "{line}");
+    }
     // Before anything is ranked, whatever is asked.
     of_screen(&v.json(&["query", "a wall", "--object", "tv", "--json"]));
     of_screen(&v.json(&["query", "a wall", "--count", "tv>=1", "--json"]));

@@ -450,6 +450,16 @@ impl Reader {
         self.catalog.has_looked()
     }
 
+    /// Moments of the videos in scope that no detector has looked at.
+    pub fn unlooked(&self, selection: &Selection) -> Result<usize, StoreError> {
+        self.catalog.unlooked(selection.videos.as_ref())
+    }
+
+    /// Moments of the videos in scope of which the lettering has not been read.
+    pub fn unread(&self, selection: &Selection) -> Result<usize, StoreError> {
+        self.catalog.unread(selection.videos.as_ref())
+    }
+
     /// How many things were seen, by class and camera.
     pub fn object_counts(&self) -> Result<Vec<ObjectCount>, StoreError> {
         self.catalog.object_counts()

@@ -1,6 +1,6 @@
 //! What a question says of things, so far as boxes and colours can tell whether it holds.
 
-use super::{Class, Colour, Object, Relation, Relative, Shares, relations};
+use super::{Class, Colour, Colours, Object, Relation, Relative, Shares, relations};
 
 /// A thing that has so much of a colour is of it, whatever it has more of.
 const OF_COLOUR: f32 = 0.3;
@@ -83,10 +83,32 @@ impl Claim {
         Some(own.min(scores.reduce(f32::max)?))
     }
 
+    /// Whether it says no more than that such a thing is there.
+    pub fn is_bare(&self) -> bool {
+        let worn = self.upper.or(self.lower);
+        self.colour.or(worn).is_none() && self.does.is_none() && self.at_least <= 1
+    }
+
     /// Whether it takes a colour to tell.
     pub fn needs_colour(&self) -> bool {
         let of_other = self.does.as_ref().is_some_and(|(.., c)| c.is_some());
         self.colour.or(self.upper).or(self.lower).is_some() || of_other
+    }
+
+    /// Whether things of a frame would bear it out, but for a colour that cannot be told of them.
+    pub fn lacks_colour(&self, objects: &[Object]) -> bool {
+        if !self.needs_colour() || self.borne_out(objects).is_some() {
+            return false;
+        }
+        let does = self.does.as_ref();
+        let plain = Self {
+            does: does.map(|(is, classes, _)| (*is, classes.clone(), None)),
+            at_least: self.at_least,
+            ..Self::of(self.classes.clone())
+        };
+        let untold = |o: &&Object| o.colours == Colours::default();
+        let without: Vec<Object> = objects.iter().filter(untold).cloned().collect();
+        plain.borne_out(&without).is_some()
     }
 }
 
@@ -103,7 +125,7 @@ fn has(shares: Option<&Shares>, colour: Colour) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Colours, Region};
+    use crate::types::Region;
 
     fn object(class: Class, x: u32, score: f32, colour: Colour) -> Object {
         let shares = Some(vec![(colour, 0.7)]);
@@ -156,6 +178,14 @@ mod tests {
         };
         assert_eq!(riding(Some(Colour::Blue)).borne_out(&all), Some((0.5, 1)));
         assert_eq!(riding(Some(Colour::Red)).borne_out(&all), None);
-        assert!(riding(Some(Colour::Red)).needs_colour() && !riding(None).needs_colour());
+
+        // Red cannot be told of what has no colour, and is not there where all have another.
+        assert!(!riding(Some(Colour::Red)).lacks_colour(&all) && !riding(None).lacks_colour(&all));
+        let grey = all.map(|o| Object {
+            colours: Colours::default(),
+            ..o
+        });
+        assert!(riding(Some(Colour::Red)).lacks_colour(&grey));
+        assert!(in_blue.lacks_colour(&grey) && !person.lacks_colour(&grey));
     }
 }

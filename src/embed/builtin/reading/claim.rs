@@ -186,6 +186,10 @@ pub(super) fn claimed(text: &str) -> Option<Claimed> {
         let word = match word {
             // "a person in orange" wears it.
             Word::Thing(..) if said == "orange" && reader.wears(Colour::Orange) => continue,
+            // "a man with a tie": a garment; "a tie": a thing.
+            Word::Other if reader.claim.is_none() && matches!(said.as_str(), "tie" | "ties") => {
+                class("tie").map_or(Word::Other, |tie| Word::Thing(vec![tie], true))
+            }
             word => word,
         };
         match word {
@@ -210,6 +214,8 @@ struct Reader {
     without: bool,
     /// The word before was "on", or told more of what is to come after it.
     on: bool,
+    /// The same of "and", or a number: things of one kind add up.
+    and: bool,
 }
 
 impl Reader {
@@ -229,6 +235,14 @@ impl Reader {
         self.on = match &word {
             Word::Empty => said == "on" || (self.on && matches!(said.as_str(), "a" | "an" | "the")),
             Word::Colour(_) | Word::Thing(..) => self.on,
+            _ => false,
+        };
+        self.and = match &word {
+            Word::Empty => {
+                said == "and" || (self.and && matches!(said.as_str(), "a" | "an" | "the"))
+            }
+            Word::Count(_) => true,
+            Word::Colour(_) | Word::Thing(..) => self.and,
             _ => false,
         };
         match word {
@@ -276,7 +290,10 @@ impl Reader {
         };
         let of_person = claim.classes.contains(&Class::PERSON);
         if claim.classes == classes && claim.colour == colour {
-            claim.at_least += count;
+            // "a woman in a white dress next to a man" is one in white.
+            if self.and && claim.upper.or(claim.lower).is_none() {
+                claim.at_least += count;
+            }
             return;
         }
         let is = match does {

@@ -107,6 +107,30 @@ const VEHICLES: &[&str] = &[
     "convertible",
     "wagon",
 ];
+/// What nobody taught the model, though it knows something like it.
+const NEVER_SEEN: &[&str] = &[
+    "gun",
+    "guns",
+    "pistol",
+    "pistols",
+    "handgun",
+    "firearm",
+    "weapon",
+    "weapons",
+    "fire",
+    "flame",
+    "flames",
+    "smoke",
+    "explosion",
+    "blood",
+    "corpse",
+    "accident",
+    "crash",
+    "fight",
+    "fighting",
+    "robbery",
+    "theft",
+];
 /// Words that the model knows better by another.
 const SAME: &[(&str, &str)] = &[
     ("cyclist", "person riding a bicycle"),
@@ -165,6 +189,7 @@ pub(super) fn read(text: &str) -> Reading {
     let (text, makes) = without_makes(&reading.text);
     reading.text = in_its_words(&text);
     reading.not_told_apart = makes;
+    reading.not_known.extend(never_seen(&reading.text));
     if let Some(claimed) = claim::claimed(&reading.text) {
         reading.claim = Some(claimed.claim);
         reading.unchecked = claimed.unchecked;
@@ -177,6 +202,25 @@ pub(super) fn read(text: &str) -> Reading {
             .cloned(),
     );
     reading
+}
+
+/// Words of a text for what the model was never taught.
+fn never_seen(text: &str) -> Vec<String> {
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
+    // "a fire truck", "a fire hydrant" are known.
+    let known = |next: Option<&&str>| {
+        let next = next.map(|w| w.to_lowercase());
+        next.is_some_and(|w| {
+            [
+                "hydrant", "hydrants", "truck", "trucks", "engine", "station",
+            ]
+            .contains(&w.as_str())
+        })
+    };
+    let never = words.iter().enumerate().filter(|(n, word)| {
+        NEVER_SEEN.contains(&word.to_lowercase().as_str()) && !known(words.get(n + 1))
+    });
+    never.map(|(_, word)| (*word).to_owned()).collect()
 }
 
 /// Without makes of cars, and which there were; where no vehicle is named a car is.
@@ -300,6 +344,18 @@ mod tests {
         assert_eq!(read("two pedestrians").text, "two people walking");
         assert_eq!(read("a lorry, parked").text, "a truck, parked");
         assert_eq!(read("a white car").text, "a white car");
+    }
+
+    #[test]
+    fn what_was_never_taught_is_named() {
+        for (asked, unknown) in [
+            ("a person with a gun", &["gun"][..]),
+            ("smoke and fire", &["smoke", "fire"]),
+            ("a fire hydrant", &[]),
+            ("a white car", &[]),
+        ] {
+            assert_eq!(read(asked).not_known, unknown, "{asked}");
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::types::{
     Claim, Class, Colour, Colours, ModelId, MomentId, Object, Region, Shares, VideoId,
 };
 
-/// Things of one class that are looked at for a claim, the surest first.
-const LOOKED_AT: usize = 50_000;
+/// Things of one class that are looked at for a claim where nothing narrows the scope, the surest first.
+const LOOKED_AT: i64 = 50_000;
 
 /// As JSON; NULL where there are none.
 fn to_json(shares: &Option<Shares>) -> Option<String> {
@@ -122,11 +122,16 @@ impl Catalog {
              FROM objects o CROSS JOIN moments m ON m.id = o.moment_id
              JOIN shown_videos v ON v.id = m.video_id
              WHERE o.class = ?1 ORDER BY o.score DESC LIMIT ?2"#;
+        let most = match selection.is_everything() {
+            true => LOOKED_AT,
+            // None: what is in scope may lie behind much that is not.
+            false => -1,
+        };
         let mut statement = self.db.prepare_cached(sql)?;
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         for class in &claim.classes {
             let before = found.len();
-            let mut rows = statement.query(params![class.name(), LOOKED_AT])?;
+            let mut rows = statement.query(params![class.name(), most])?;
             while let Some(r) = rows.next()? {
                 let row = moment_row(r)?;
                 let (start, end) = (row.start.seconds(), row.end.seconds());
@@ -175,11 +180,26 @@ impl Catalog {
     }
 
     /// Moments shown, of these videos or of all, that no detector has looked at.
-    pub(super) fn unlooked(&self, videos: Option<&RoaringTreemap>) -> Result<usize, StoreError> {
-        let sql = "SELECT m.video_id, count(*) FROM moments m
+    pub fn unlooked(&self, videos: Option<&RoaringTreemap>) -> Result<usize, StoreError> {
+        self.moments_without("detector", videos)
+    }
+
+    /// The same of which the lettering has not been read.
+    pub fn unread(&self, videos: Option<&RoaringTreemap>) -> Result<usize, StoreError> {
+        self.moments_without("ocr", videos)
+    }
+
+    fn moments_without(
+        &self,
+        onlooker: &str,
+        videos: Option<&RoaringTreemap>,
+    ) -> Result<usize, StoreError> {
+        let sql = format!(
+            "SELECT m.video_id, count(*) FROM moments m
              JOIN shown_videos v ON v.id = m.video_id
-             WHERE m.detector IS NULL GROUP BY m.video_id";
-        let mut statement = self.db.prepare_cached(sql)?;
+             WHERE m.{onlooker} IS NULL GROUP BY m.video_id"
+        );
+        let mut statement = self.db.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         let mut count = 0;
         while let Some(r) = rows.next()? {

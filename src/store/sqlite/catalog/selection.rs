@@ -108,6 +108,7 @@ impl Catalog {
                 guessed: 0,
                 clockless: count(5)?,
                 unlooked: 0,
+                unread: 0,
             })
         });
         Ok(searched?)
