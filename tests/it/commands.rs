@@ -125,6 +125,7 @@ fn index_query_status_remove() {
         "end",
         "box",
         "objects",
+        "lettering",
         "camera",
         "recorded_at",
         "recorded_from",
