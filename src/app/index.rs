@@ -84,6 +84,11 @@ impl Indexer {
         if !found {
             some_exist(paths)?;
         }
+        // What was found lies below what was named.
+        if !found {
+            let real = |p: &PathBuf| p.canonicalize().unwrap_or_else(|_| p.clone());
+            self.job.roots = paths.iter().map(real).collect();
+        }
         self.job.paths = paths.to_vec();
         self.job.found = found;
         let embedder = self.embedder.as_ref();

@@ -1,6 +1,7 @@
 //! One session with a library: what every face of vsearch is a few lines over. A [`Session`] owns what it
 //! opens, and may be shared by threads.
 
+mod camera;
 mod error;
 mod evaluate;
 mod frame;
@@ -17,6 +18,7 @@ mod status;
 mod teach;
 mod verify;
 
+pub use camera::ClockChange;
 pub use error::{Error, Kind, quoted};
 pub use evaluate::{Evaluation, EvaluationRequest, Told, read_truth};
 pub use frame::{Picture, picture_of};

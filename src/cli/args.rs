@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::backup::BackupArgs;
+use super::camera::CameraArgs;
 use super::check::CheckArgs;
 use super::embed::EmbedArgs;
 use super::eval::EvalArgs;
@@ -70,6 +71,7 @@ pub(super) enum Verb {
     Reembed(ReembedArgs),
     Teach(TeachArgs),
     Note(NoteArgs),
+    Camera(CameraArgs),
     Check(CheckArgs),
     Backup(BackupArgs),
     Remove(RemoveArgs),

@@ -11,6 +11,7 @@ macro_rules! note {
 mod args;
 mod ask;
 mod backup;
+mod camera;
 mod check;
 mod embed;
 mod eval;
@@ -136,6 +137,7 @@ fn dispatch(args: Args) -> Result<ExitCode, Error> {
         Verb::Reembed(a) => reembed::run(&common, &a),
         Verb::Teach(a) => teach::run(&common, &a),
         Verb::Note(a) => note::run(&common, &a),
+        Verb::Camera(a) => camera::run(&common, &a),
         Verb::Check(a) => check::run(&common, &a),
         Verb::Backup(a) => backup::run(&common, &a),
         Verb::Remove(a) => remove::run(&common, &a),

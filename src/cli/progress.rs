@@ -115,6 +115,7 @@ impl Progress {
             (summary.partial, "of them only partly"),
             (summary.failed, "could not be read"),
             (summary.current, "unchanged"),
+            (summary.updated, "of them given another camera or time"),
             (summary.other, "of other kinds skipped"),
         ] {
             if n > 0 {
@@ -127,6 +128,12 @@ impl Progress {
             summary.frames,
             summary.moments
         );
+        if summary.doubtful > 0 {
+            note!(
+                "{} whose time of recording may be wrong; why: vsearch status --json (recorded_doubt)",
+                count(summary.doubtful, "video")
+            );
+        }
         if summary.interrupted {
             note!("stopped before the end; run the same command again to go on");
         }

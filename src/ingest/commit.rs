@@ -220,7 +220,7 @@ impl<'a, 'v> Committer<'a, 'v> {
         self.flush()?;
         let info = result.as_ref().ok().map(|(info, _)| info);
         let info_tags = info.map_or(Vec::new(), |info| info.tags.clone());
-        let recorded = self.job.names.read(&video.path, info, video.stamp);
+        let recorded = self.job.recorded(&video.path, info, video.stamp);
         let (outcome, mut record) = judge(result, file.embed_error);
         record.recorded = recorded;
         record.texts.extend(words(info_tags, beside));
@@ -234,6 +234,7 @@ impl<'a, 'v> Committer<'a, 'v> {
                     .begin_video(&video.path, video.stamp, &self.reading)?,
             };
             self.writer.finish_video(row, continues, &record)?;
+            self.summary.doubtful += usize::from(record.recorded.doubt.is_some());
             tracing::debug!(
                 path = %video.path.display(),
                 frames = record.coverage.frames,

@@ -63,6 +63,10 @@ pub struct Summary {
     pub current: usize,
     /// Of those, files that could be read only in part.
     pub still_partial: usize,
+    /// Of those, files that were given another camera or time than they had.
+    pub updated: usize,
+    /// Files whose time of recording may be wrong, of those read or updated.
+    pub doubtful: usize,
     /// Files of other kinds, skipped.
     pub other: usize,
     /// Samples looked at, and moments they were folded into.

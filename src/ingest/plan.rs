@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use super::{Controls, Event, IngestError, Job};
 use crate::media::sidecar::Sidecars;
 use crate::media::{MediaError, Sampling, Span, Worker};
-use crate::store::{FileStamp, Known, ModelWriter, VideoRecord, content_digest};
+use crate::store::{FileStamp, Known, ModelWriter, Recorded, VideoRecord, content_digest};
 use crate::types::VideoId;
 
 /// Names that promise a video: where one is none, it is named, not skipped.
@@ -78,7 +78,7 @@ impl PathProblem {
             let video = writer.begin_video(&self.path, stamp, &job.reading())?;
             let record = VideoRecord {
                 error: Some(self.reason.clone()),
-                recorded: job.names.read(&self.path, None, stamp),
+                recorded: job.recorded(&self.path, None, stamp),
                 ..Default::default()
             };
             writer.finish_video(video, self.continues, &record)?;
@@ -95,6 +95,16 @@ pub(super) struct Plan {
     pub(super) current: usize,
     pub(super) still_partial: Vec<(PathBuf, String)>,
     pub(super) other: usize,
+    /// Known ones of which this job makes another camera or time.
+    pub(super) anew: Vec<(VideoId, Recorded)>,
+}
+
+impl Plan {
+    /// How many of `anew` have a time that may be wrong.
+    pub(super) fn doubtful(&self) -> usize {
+        let doubts = self.anew.iter().filter(|(_, told)| told.doubt.is_some());
+        doubts.count()
+    }
 }
 
 /// `found` is called for each file to read.
@@ -137,6 +147,12 @@ pub(super) fn make(
                 Some(Known::Grown { earlier, read_to }) => continues = Some((earlier, read_to)),
                 Some(known) => {
                     plan.current += 1;
+                    if job.names.is_particular()
+                        && let Some(before) = writer.recorded(&path)?
+                        && let Some(now) = job.recorded_anew(&path, stamp, &before)
+                    {
+                        plan.anew.push((before.video, now));
+                    }
                     if let Known::Partial(reason) = known {
                         plan.still_partial.push((path, reason));
                     }

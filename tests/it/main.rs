@@ -17,5 +17,6 @@ mod library;
 mod models;
 mod objects;
 mod pictures;
+mod recorded;
 mod timing;
 mod tiny_clip;

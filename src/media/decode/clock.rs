@@ -64,6 +64,11 @@ impl Clock {
         self.start.is_some()
     }
 
+    /// Seconds on the file's own clock at the player's zero, where the file says.
+    pub(super) fn first_seconds(&self) -> Option<f64> {
+        Some(Timestamp::new(self.start?, self.base).seconds())
+    }
+
     /// The time of the next frame in display order, and whether the file's clock jumped there.
     ///
     /// A frame without a pts follows the one before it by a frame's length; so does one whose

@@ -21,7 +21,7 @@ pub struct VideoInfo {
     pub codec: String,
     /// Seconds, as the container claims.
     pub duration: Option<f64>,
-    /// When recording began, as the container's tag says (ISO 8601, as written).
+    /// When recording began, as the container says it best (ISO 8601, as written); without a zone it is local.
     pub created: Option<String>,
     /// What its other tags say in words.
     pub tags: Vec<String>,
@@ -109,10 +109,10 @@ impl Source {
             (Clock::new(&input, &stream, longest), codec)
         };
         let info = VideoInfo {
+            created: created(&input, &container, &clock),
             container,
             codec,
             duration: container_duration(&input),
-            created: input.metadata().get("creation_time").map(str::to_owned),
             tags: tags(&input),
         };
         Ok(Self {
@@ -234,12 +234,33 @@ pub(super) fn demuxer(
         })
 }
 
+/// QuickTime's own date, which tells its zone.
+const CREATION_DATE: &str = "com.apple.quicktime.creationdate";
+/// Ten years, in seconds: earlier times are those of a clock that counts from its start.
+const SINCE_1970: f64 = 315_576_000.0;
+
+/// When recording began.
+fn created(input: &ff::format::context::Input, container: &str, clock: &Clock) -> Option<String> {
+    let metadata = input.metadata();
+    let dated = |text: &&str| text.trim().starts_with(|c: char| c.is_ascii_digit());
+    let own = metadata.get(CREATION_DATE).filter(dated);
+    if let Some(tag) = own.or_else(|| metadata.get("creation_time")) {
+        return Some(tag.to_owned());
+    }
+    // Dahua's recorders count from 1970, in local time.
+    let first = clock.first_seconds().filter(|s| *s > SINCE_1970)?;
+    let local = jiff::Timestamp::from_second(first as i64).ok()?;
+    let local = jiff::tz::Offset::UTC.to_datetime(local);
+    (container == "dhav").then(|| local.to_string())
+}
+
 /// Tags that tell of the file and not of what it shows.
 const TECHNICAL: &[&str] = &[
     "major_brand",
     "minor_version",
     "compatible_brands",
     "creation_time",
+    CREATION_DATE,
     "encoder",
     "duration",
 ];

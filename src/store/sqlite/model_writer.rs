@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::Writer;
 use crate::store::{
-    FileStamp, Known, Lacking, LaterSeen, ModelRow, NewModel, NewMoment, Reading, StoreError,
-    VideoRecord, VideoRef,
+    FileStamp, Known, Lacking, LaterSeen, ModelRow, NewModel, NewMoment, Reading, Recorded,
+    RecordedVideo, StoreError, VideoRecord, VideoRef,
 };
 use crate::types::{Embedding, MomentId, VideoId};
 
@@ -99,6 +99,19 @@ impl ModelWriter {
         self.writer
             .catalog
             .known(path, stamp, reading, self.model.id)
+    }
+
+    /// What the file at a path told of when and by whom it was recorded, where it was read.
+    pub fn recorded(&self, path: &Path) -> Result<Option<RecordedVideo>, StoreError> {
+        self.writer.catalog.recorded(path)
+    }
+
+    /// Writes down anew when and by which cameras videos were recorded.
+    pub fn set_recorded(&mut self, told: &[(VideoId, Recorded)]) -> Result<(), StoreError> {
+        match told.is_empty() {
+            true => Ok(()),
+            false => self.writer.catalog.set_recorded(told),
+        }
     }
 
     /// Starts a reading; an earlier whole one of the same file counts until this is finished.

@@ -13,8 +13,8 @@ use super::graph::Graph;
 use super::vectors::{Best, Predicate, Row, Vectors, dot, scan};
 use super::words::{State, Words};
 use crate::store::{
-    Concept, Filter, Found, Match, Method, ModelRow, MomentRow, MomentVectors, Neighbour, Note,
-    ObjectCount, Selection, StoreError, VideoRef, VideoRow,
+    CameraRow, Concept, Filter, Found, Match, Method, ModelRow, MomentRow, MomentVectors,
+    Neighbour, Note, ObjectCount, Selection, StoreError, VideoRef, VideoRow,
 };
 use crate::types::{Claim, Embedding, Generation, ModelId, MomentId, Object, VectorId, VideoId};
 
@@ -523,6 +523,11 @@ impl Reader {
     /// Seconds it lasts, as it claims or as far as it was read; 0 where nobody knows.
     pub fn video_length(&self, video: VideoId) -> Result<f64, StoreError> {
         self.catalog.video_length(video)
+    }
+
+    /// The cameras of videos, by name.
+    pub fn cameras(&self) -> Result<Vec<CameraRow>, StoreError> {
+        self.catalog.cameras()
     }
 
     /// Every video, by path; without its number of moments.

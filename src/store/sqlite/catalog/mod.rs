@@ -1,6 +1,7 @@
 //! The SQLite catalogue: videos, moments, vectors. The one truth of a library; every other
 //! index is derived from it and can be thrown away.
 
+mod cameras;
 mod canaries;
 mod codec;
 mod concepts;

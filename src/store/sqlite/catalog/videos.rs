@@ -7,6 +7,7 @@ use roaring::RoaringTreemap;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::Catalog;
+use super::cameras;
 use super::codec::{SqlPath, SqlPathBuf, id_list};
 use super::texts;
 use crate::store::{
@@ -239,8 +240,8 @@ impl Catalog {
                 "UPDATE videos SET indexed_at = unixepoch(), container = ?2, codec = ?3, width = ?4,
                    height = ?5, duration = ?6, read_to = ?7, frames = ?8, largest_gap = ?9,
                    decode_errors = ?10, error = ?11, lost_packets = ?12, lost_frames = ?13,
-                   model_id = ?14, digest = ?15, camera = ?16, recorded_ms = ?17,
-                   recorded_from = ?18, retry = ?19, stream = ?20 WHERE id = ?1",
+                   model_id = ?14, digest = ?15, camera = ?16, retry = ?17, stream = ?18
+                 WHERE id = ?1",
                 params![
                     kept.0,
                     record.container,
@@ -258,12 +259,11 @@ impl Catalog {
                     model.0,
                     record.digest,
                     record.recorded.camera,
-                    record.recorded.at_ms,
-                    record.recorded.from,
                     record.retry,
                     record.stream,
                 ],
             )?;
+            cameras::set_time(t, kept, &record.recorded)?;
             let gap = r#"INSERT INTO gaps (video_id, start, "end") VALUES (?1, ?2, ?3)"#;
             texts::insert(t, kept, &record.texts)?;
             for (start, end) in &seen.gaps {
@@ -406,6 +406,7 @@ fn video_row(r: &Row) -> rusqlite::Result<VideoRow> {
         camera: r.get("camera")?,
         recorded_ms: r.get("recorded_ms")?,
         recorded_from: r.get("recorded_from")?,
+        recorded_doubt: r.get("recorded_doubt")?,
         error: r.get("error")?,
         complete: r.get::<_, Option<i64>>("indexed_at")?.is_some(),
         reading: Reading {
