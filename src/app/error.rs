@@ -4,7 +4,7 @@
 use std::error::Error as Cause;
 use std::fmt;
 
-use crate::analyse::DetectorError;
+use crate::analyse::{DetectorError, OnlookerError};
 use crate::embed::clip::ClipError;
 use crate::embed::{EmbedError, TemplateError};
 use crate::ingest::IngestError;
@@ -218,7 +218,8 @@ impl From<IngestError> for Error {
         match cause {
             IngestError::Store(e) => e.into(),
             IngestError::Embed(e) => e.into(),
-            IngestError::Detector(e) => e.into(),
+            IngestError::Onlooker(OnlookerError::Detector(e)) => e.into(),
+            IngestError::Onlooker(OnlookerError::Ocr(e)) => Self::new(Kind::Bug, e),
             cause @ IngestError::Threads(_) => Self::environment(cause),
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{DetectorChoice, Error, Session};
+use super::{Error, OnlookerChoice, Session};
 use crate::analyse::Views;
 use crate::embed::Embedder;
 use crate::ingest::{Event, Job, NameReader, Policy, Summary, Thumbnail, run};
@@ -19,7 +19,7 @@ pub struct IndexRequest {
     pub model: Option<String>,
     /// What suits the model where `None`.
     pub views: Option<Views>,
-    pub detector: DetectorChoice,
+    pub onlookers: OnlookerChoice,
     pub thumbnail: Option<Thumbnail>,
     pub names: NameReader,
     pub limits: Limits,
@@ -47,7 +47,7 @@ impl Session {
             library: self.library().clone(),
             job: Job {
                 policy: request.policy,
-                detector: request.detector.open()?,
+                onlookers: request.onlookers.open()?,
                 thumbnail: request.thumbnail,
                 names: request.names,
                 limits: request.limits,

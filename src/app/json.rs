@@ -10,7 +10,7 @@ use crate::embed::Reading;
 use crate::ingest::Policy;
 use crate::search::{Answer, FileState, FoundBy, Hit, Parts, Sequence, Sequences};
 use crate::store::{Method, ObjectCount, Searched, VideoRow};
-use crate::types::{Object, Relative, Shares, relations};
+use crate::types::{Object, Relative, Shares, TextLine, relations};
 
 /// JSON holds Unicode only: bytes of a path that are not become U+FFFD.
 fn lossy(path: &Path) -> Cow<'_, str> {
@@ -51,6 +51,7 @@ pub struct HitLine<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     alike: usize,
     objects: Vec<ObjectLine>,
+    lettering: Vec<LetteringLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<PartsLine>,
 }
@@ -107,6 +108,25 @@ fn object_lines(objects: &[Object]) -> Vec<ObjectLine> {
     lines.collect()
 }
 
+/// A line of text that was read in a frame.
+#[derive(Serialize)]
+struct LetteringLine<'a> {
+    text: &'a str,
+    score: f64,
+    #[serde(rename = "box")]
+    region: [u32; 4],
+}
+
+impl<'a> LetteringLine<'a> {
+    fn new(line: &'a TextLine) -> Self {
+        Self {
+            text: &line.text,
+            score: (f64::from(line.score) * 1e4).round() / 1e4,
+            region: line.region.to_array(),
+        }
+    }
+}
+
 /// Where a hit goes on in another file.
 #[derive(Serialize)]
 struct StretchLine<'a> {
@@ -145,6 +165,7 @@ impl<'a> HitLine<'a> {
                 FoundBy::Pictures => "pictures",
                 FoundBy::Objects => "objects",
                 FoundBy::Words => "words",
+                FoundBy::Lettering => "lettering",
             },
             video: lossy(&hit.video),
             time: hit.time,
@@ -165,6 +186,7 @@ impl<'a> HitLine<'a> {
             model: &hit.model,
             alike: hit.near_duplicates,
             objects: object_lines(&hit.objects),
+            lettering: hit.lettering.iter().map(LetteringLine::new).collect(),
             parts: explain.then(|| PartsLine::new(&hit.parts)),
         }
     }
@@ -249,6 +271,9 @@ struct ReadingLine {
     not_known: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_told_apart: Vec<String>,
+    /// Looked for in what was read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lettering: Vec<String>,
 }
 
 fn readings(of: &[(String, Reading)]) -> Vec<ReadingLine> {
@@ -257,6 +282,7 @@ fn readings(of: &[(String, Reading)]) -> Vec<ReadingLine> {
         looked_for: reading.text.clone(),
         not_known: reading.not_known.clone(),
         not_told_apart: reading.not_told_apart.clone(),
+        lettering: reading.lettering.clone(),
     };
     of.iter().map(line).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{DetectorChoice, Error, Session};
+use super::{Error, OnlookerChoice, Session};
 use crate::analyse::Views;
 use crate::embed::Embedder;
 use crate::ingest::{Job, Reembedded, reembed};
@@ -17,7 +17,7 @@ pub struct ReembedRequest {
     pub model: Option<String>,
     /// What suits the model where `None`.
     pub views: Option<Views>,
-    pub detector: DetectorChoice,
+    pub onlookers: OnlookerChoice,
     pub limits: Limits,
 }
 
@@ -80,7 +80,7 @@ impl Session {
         }
         let job = Job {
             limits: request.limits,
-            detector: request.detector.open()?,
+            onlookers: request.onlookers.open()?,
             ..Job::new(views, self.decoding().clone())
         };
         Ok(Reembedding {

@@ -96,9 +96,11 @@ pub(super) fn row(hit: &Hit) -> String {
     if !when.is_empty() {
         more(when.join(", "));
     }
-    if hit.found_by == FoundBy::Words {
-        let passage = hit.parts.passage.as_deref().unwrap_or_default();
-        more(format!("words: {passage:?}"));
+    let passage = hit.parts.passage.as_deref().unwrap_or_default();
+    match hit.found_by {
+        FoundBy::Words => more(format!("words: {passage:?}")),
+        FoundBy::Lettering => more(format!("read: {passage:?}")),
+        FoundBy::Pictures | FoundBy::Objects => {}
     }
     for (video, start, end) in &hit.goes_on {
         more(format!(

@@ -5,11 +5,11 @@ use clap::Args;
 
 use super::args::Common;
 use super::progress::{Counter, Progress};
-use super::reading::{LimitArgs, NameArgs};
+use super::reading::{LimitArgs, NameArgs, OnlookerArgs};
 use super::stop::on_interrupt;
 use super::{session, tell_of_model};
 use crate::analyse::Views;
-use crate::app::{DetectorChoice, Error, IndexRequest, Indexer};
+use crate::app::{Error, IndexRequest, Indexer};
 use crate::embed::builtin;
 use crate::ingest::{Fold, Policy, Summary, Thumbnail};
 use crate::media::Sampling;
@@ -76,10 +76,8 @@ pub(super) struct IndexArgs {
     /// for builtin]
     #[arg(long, value_name = "VIEWS")]
     views: Option<Views>,
-    /// What looks for people, vehicles and other things of 80 classes: builtin, off, or the ONNX file of a
-    /// detector of the NanoDet family
-    #[arg(long, value_name = "NAME|FILE", default_value = "builtin")]
-    detector: DetectorChoice,
+    #[command(flatten)]
+    onlookers: OnlookerArgs,
     /// Pictures kept of moments: their longer side in pixels, or that and the quality of JPEG, or off
     #[arg(long, value_name = "SIDE[:QUALITY]|off", default_value = "320:75", value_parser = thumbnails)]
     thumbnails: Kept,
@@ -130,7 +128,7 @@ impl IndexArgs {
             policy: Policy::new(sampling, self.fold, self.stream),
             model: self.model.clone(),
             views: self.views,
-            detector: self.detector.clone(),
+            onlookers: self.onlookers.choice(),
             thumbnail: self.thumbnails.0,
             names: self.names.reader(),
             limits: self.limits.limits(),

@@ -325,6 +325,12 @@ fn read_as(model: &str, asked: &str, reading: &Reading) -> String {
     if !reading.not_known.is_empty() {
         said.push(format!("{} not known to {model}", list(&reading.not_known)));
     }
+    if !reading.lettering.is_empty() {
+        said.push(format!(
+            "lettering looked for: {}",
+            list(&reading.lettering)
+        ));
+    }
     if reading.text != asked {
         said.push(format!("searched for {:?}", reading.text));
     }

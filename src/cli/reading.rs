@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::index::positive_seconds;
+use crate::app::{DetectorChoice, OnlookerChoice};
 use crate::ingest::{NamePattern, NameReader};
 use crate::media::Limits;
 use crate::store::zone_from_text;
@@ -34,6 +35,32 @@ impl LimitArgs {
             whole: self.decode_time.map(Duration::from_secs_f64),
             memory: self.decode_memory << 20,
             pixels: self.decode_pixels,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OnlookerArgs {
+    /// What looks for people, vehicles and other things of 80 classes: builtin, off, or the ONNX file of a
+    /// detector of the NanoDet family
+    #[arg(long, value_name = "NAME|FILE", default_value = "builtin")]
+    detector: DetectorChoice,
+    /// Read lettering: signs, plates, what stands on vehicles
+    #[arg(long, value_enum, default_value = "on")]
+    lettering: Lettering,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Lettering {
+    On,
+    Off,
+}
+
+impl OnlookerArgs {
+    pub(super) fn choice(&self) -> OnlookerChoice {
+        OnlookerChoice {
+            detector: self.detector.clone(),
+            lettering: self.lettering == Lettering::On,
         }
     }
 }

@@ -6,11 +6,11 @@ use super::args::Common;
 use super::index::with_graph_progress;
 use super::output::count;
 use super::progress::Counter;
-use super::reading::LimitArgs;
+use super::reading::{LimitArgs, OnlookerArgs};
 use super::stop::on_interrupt;
 use super::{session, tell_of_model};
 use crate::analyse::Views;
-use crate::app::{DetectorChoice, Error, ReembedRequest};
+use crate::app::{Error, ReembedRequest};
 
 /// Change to another model, or look for what is lacking
 ///
@@ -22,7 +22,7 @@ use crate::app::{DetectorChoice, Error, ReembedRequest};
 #[command(after_help = "Examples:
   vsearch reembed --model ViT-B-32
   vsearch reembed --model ViT-L-14 --views tiles --prune
-  vsearch reembed                            (things, in a library of an earlier vsearch)
+  vsearch reembed                            (things and lettering, in a library of an earlier vsearch)
   vsearch reembed --model ViT-B-32 --anyway   (also where some videos are gone)")]
 pub(super) struct ReembedArgs {
     /// Model to change to: a name (vsearch model list), or the folder of a CLIP model [default: the library's
@@ -33,9 +33,8 @@ pub(super) struct ReembedArgs {
     /// for builtin]
     #[arg(long, value_name = "VIEWS")]
     views: Option<Views>,
-    /// What looks for things: builtin, off, or the ONNX file of a detector (vsearch index --help)
-    #[arg(long, value_name = "NAME|FILE", default_value = "builtin")]
-    detector: DetectorChoice,
+    #[command(flatten)]
+    onlookers: OnlookerArgs,
     /// Change over even where some moments could not be embedded; queries then no longer find those
     #[arg(long)]
     anyway: bool,
@@ -51,7 +50,7 @@ pub(super) fn run(common: &Common, args: &ReembedArgs) -> Result<ExitCode, Error
     let mut reembedding = session.reembedding(&ReembedRequest {
         model: args.model.clone(),
         views: args.views,
-        detector: args.detector.clone(),
+        onlookers: args.onlookers.choice(),
         limits: args.limits.limits(),
     })?;
     tell_of_model(&session, common, false);

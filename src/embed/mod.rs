@@ -9,6 +9,7 @@ pub mod clip;
 #[cfg(test)]
 mod contract;
 mod device;
+mod lettering;
 mod neutral;
 mod picture;
 mod preprocess;
@@ -106,17 +107,23 @@ pub struct Reading {
     pub claim: Option<Claim>,
     /// Words beside the claim: whether they hold cannot be told of boxes and colours.
     pub unchecked: Vec<String>,
+    /// Lettering that it asks for.
+    pub lettering: Vec<String>,
 }
 
 impl Reading {
     /// Whether something else is looked for than was asked.
     pub fn differs(&self, asked: &str) -> bool {
-        self.text != asked || !self.not_known.is_empty() || !self.not_told_apart.is_empty()
+        self.text != asked
+            || !self.not_known.is_empty()
+            || !self.not_told_apart.is_empty()
+            || !self.lettering.is_empty()
     }
 
-    /// Nothing changed.
+    /// Nothing changed: what it asks for of lettering is looked for as such, too.
     pub fn as_asked(text: &str) -> Self {
         Self {
+            lettering: lettering::asked(text).lettering,
             text: text.to_owned(),
             not_known: Vec::new(),
             not_told_apart: Vec::new(),

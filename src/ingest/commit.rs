@@ -154,6 +154,7 @@ impl<'a, 'v> Committer<'a, 'v> {
                             vectors: seen.views,
                             thumbnail,
                             objects: seen.objects,
+                            lettering: seen.lettering,
                         });
                     }
                     // The first says what went wrong; those after it may be of its making.

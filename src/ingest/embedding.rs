@@ -6,10 +6,10 @@ use std::thread::Scope;
 use crossbeam::channel::{Receiver, Sender};
 
 use super::{IngestError, Thumbnail, spawn};
-use crate::analyse::{Detector, View, Views, of_things};
+use crate::analyse::{Onlookers, View, Views, of_things};
 use crate::embed::{Embedder, Schedule};
-use crate::store::SeenObjects;
-use crate::types::{Embedding, Object, Pixels, Region, ViewVectors};
+use crate::store::{ReadLettering, SeenObjects};
+use crate::types::{Embedding, Object, Pixels, Region, TextLine, ViewVectors};
 
 const FRAMES_PER_WORKER: usize = 4;
 
@@ -20,13 +20,28 @@ pub(super) struct Frame<T> {
     pub(super) pixels: Pixels,
     /// How many times larger than `pixels` a player shows it.
     pub(super) scale: f64,
-    /// What is wanted of it: vectors of its views, and the things in it.
-    pub(super) embed: bool,
-    pub(super) look: bool,
+    pub(super) wanted: Wanted,
+}
+
+/// What is wanted of a frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Those of its views.
+    pub(super) vectors: bool,
+    pub(super) objects: bool,
+    pub(super) lettering: bool,
+}
+
+impl Wanted {
+    pub(super) const ALL: Self = Self {
+        vectors: true,
+        objects: true,
+        lettering: true,
+    };
 }
 
 /// What a frame shows, or why that cannot be told.
-pub(super) type Seen = Result<SeenFrame, String>;
+pub(super) type Seen = Result<Box<SeenFrame>, String>;
 
 /// What a frame shows.
 #[derive(Debug, Clone)]
@@ -34,6 +49,8 @@ pub(super) struct SeenFrame {
     pub(super) views: ViewVectors,
     /// `None` where nobody looked for things, or could not.
     pub(super) objects: Option<SeenObjects>,
+    /// `None` where nobody looked for lettering, or could not.
+    pub(super) lettering: Option<ReadLettering>,
 }
 
 /// A frame made ready for the model.
@@ -44,6 +61,7 @@ struct Cut {
     things: Vec<View>,
     /// With their regions in display pixels.
     objects: Option<Vec<Object>>,
+    lines: Option<Vec<TextLine>>,
 }
 
 /// What turns frames into messages.
@@ -51,8 +69,7 @@ pub(super) struct EmbedWorkers<'a, T, M> {
     pub(super) embedder: &'a dyn Embedder,
     pub(super) schedule: Schedule,
     pub(super) views: Views,
-    /// Looks for things, where they are looked for.
-    pub(super) detector: Option<&'a Detector>,
+    pub(super) onlookers: &'a Onlookers,
     /// How pictures of the frames are kept, where they are.
     pub(super) thumbnail: Option<Thumbnail>,
     pub(super) frames: Receiver<Frame<T>>,
@@ -90,15 +107,10 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
     fn run(&self, message: impl Fn(T, Option<Vec<u8>>, Seen) -> M + Sync) {
         let threads = self.schedule.threads;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let detector = self.detector.map(|d| d.with_threads(threads));
+        let onlookers = self.onlookers.with_threads(threads);
         let work = || {
             while let Some(batch) = self.batch() {
-                let (of, frames): (Vec<_>, Vec<_>) = batch
-                    .into_iter()
-                    .map(|f| (f.of, (f.pixels, f.scale, (f.embed, f.look))))
-                    .unzip();
-                let seen = self.look(frames, detector.as_ref());
-                for (of, (thumbnail, seen)) in of.into_iter().zip(seen) {
+                for (of, thumbnail, seen) in self.look(batch, &onlookers) {
                     if self.results.send(message(of, thumbnail, seen)).is_err() {
                         return;
                     }
@@ -125,53 +137,64 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
     /// scale.
     fn look(
         &self,
-        frames: Vec<(Pixels, f64, (bool, bool))>,
-        detector: Option<&Detector>,
-    ) -> Vec<(Option<Vec<u8>>, Seen)> {
+        frames: Vec<Frame<T>>,
+        onlookers: &Onlookers,
+    ) -> Vec<(T, Option<Vec<u8>>, Seen)> {
         // The views of all frames in one row, and how many each frame has.
         let (mut regions, mut pixels, mut each) = (Vec::new(), Vec::new(), Vec::new());
-        for (frame, scale, (embed, look)) in frames {
-            match self.cut(frame, (scale, embed), detector.filter(|_| look)) {
+        for frame in frames {
+            let (of, scale) = (frame.of, frame.scale);
+            match self.cut(frame.pixels, (scale, frame.wanted), onlookers) {
                 Ok(cut) => {
                     let counts = (cut.views.len(), cut.things.len());
-                    each.push((cut.thumbnail, Ok((counts, cut.objects))));
+                    each.push((of, cut.thumbnail, Ok((counts, cut.objects, cut.lines))));
                     for view in cut.views.into_iter().chain(cut.things) {
                         regions.push(view.region.map(|r| r.scaled(scale)));
                         pixels.push(view.pixels);
                     }
                 }
-                Err(reason) => each.push((None, Err(reason))),
+                Err(reason) => each.push((of, None, Err(reason))),
             }
         }
         let mut both = regions.into_iter().zip(self.embed(&pixels));
-        let mut of_frame = |(counts, objects): ((usize, usize), Option<Vec<Object>>)| -> Seen {
+        let Onlookers { detector, ocr } = onlookers;
+        type Looked = ((usize, usize), Option<Vec<Object>>, Option<Vec<TextLine>>);
+        let mut of_frame = |(counts, objects, lines): Looked| -> Seen {
             // All of them are taken, also where one has failed.
             let mut take = |count| both.by_ref().take(count).collect::<Vec<_>>();
             let (views, things) = (take(counts.0), take(counts.1));
             let views = vectors(views)?;
             let things = vectors(things)?;
-            let objects = objects
-                .zip(detector)
-                .map(|(objects, detector)| SeenObjects {
+            let objects = objects.zip(detector.as_ref());
+            let lines = lines.zip(ocr.as_ref());
+            Ok(Box::new(SeenFrame {
+                views,
+                objects: objects.map(|(objects, detector)| SeenObjects {
                     detector: detector.fingerprint().into(),
                     objects,
                     vectors: things,
-                });
-            Ok(SeenFrame { views, objects })
+                }),
+                lettering: lines.map(|(lines, ocr)| ReadLettering {
+                    ocr: ocr.fingerprint().into(),
+                    lines,
+                }),
+            }))
         };
         let each = each.into_iter();
-        each.map(|(thumbnail, cut)| (thumbnail, cut.and_then(&mut of_frame)))
+        each.map(|(of, thumbnail, cut)| (of, thumbnail, cut.and_then(&mut of_frame)))
             .collect()
     }
 
-    /// The thumbnail of a frame, its views and the things in it. What goes wrong is this frame's own.
+    /// The thumbnail of a frame, its views, the things in it and its lettering. What goes wrong is this frame's own.
     fn cut(
         &self,
         frame: Pixels,
-        (scale, embed): (f64, bool),
-        detector: Option<&Detector>,
+        (scale, wanted): (f64, Wanted),
+        onlookers: &Onlookers,
     ) -> Result<Cut, String> {
-        let objects = detector.and_then(|d| things(d, &frame));
+        let wanted_of = |asked: bool| asked.then_some(&frame);
+        let objects = wanted_of(wanted.objects).and_then(|f| onlookers.things(f));
+        let lines = wanted_of(wanted.lettering).and_then(|f| onlookers.lettering(f));
         let cropped = match (self.views, &objects) {
             (Views::Objects, Some(objects)) => of_things(&frame, objects),
             _ => Vec::new(),
@@ -179,7 +202,7 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
         let cut = AssertUnwindSafe(|| {
             let crops = self.embedder.profile().crops;
             let thumbnail = self.thumbnail.and_then(|t| t.of(&frame));
-            let views = embed.then(|| self.views.cut(frame, crops));
+            let views = wanted.vectors.then(|| self.views.cut(frame, crops));
             (thumbnail, views.unwrap_or_default())
         });
         let (thumbnail, views) = catch_unwind(cut).map_err(|panic| panic_message(&*panic))?;
@@ -192,6 +215,13 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
             views,
             things: cropped,
             objects: objects.map(|all| all.into_iter().map(shown).collect()),
+            lines: lines.map(|all| {
+                let shown = |line: TextLine| TextLine {
+                    region: line.region.scaled(scale),
+                    ..line
+                };
+                all.into_iter().map(shown).collect()
+            }),
         })
     }
 
@@ -231,19 +261,6 @@ impl<'a, T: Send + 'a, M: Send + 'a> EmbedWorkers<'a, T, M> {
 fn vectors(all: Vec<(Option<Region>, Result<Embedding, String>)>) -> Result<ViewVectors, String> {
     let vector = |(region, v): (Option<Region>, Result<Embedding, String>)| Ok((region, v?));
     all.into_iter().map(vector).collect()
-}
-
-/// The things in a frame. Where the detector fails on it the frame counts as not looked at, and is found all the same.
-fn things(detector: &Detector, frame: &Pixels) -> Option<Vec<Object>> {
-    let look = AssertUnwindSafe(|| detector.look(frame));
-    let seen = catch_unwind(look).map_err(|panic| panic_message(&*panic));
-    match seen.and_then(|r| r.map_err(|e| e.to_string())) {
-        Ok(objects) => Some(objects),
-        Err(reason) => {
-            tracing::warn!(reason, "objects: a frame could not be looked at");
-            None
-        }
-    }
 }
 
 /// What a panic said.
@@ -323,8 +340,7 @@ mod tests {
                 of,
                 pixels,
                 scale,
-                embed: true,
-                look: true,
+                wanted: Wanted::ALL,
             };
             to_workers.send(frame).unwrap();
         }
@@ -334,7 +350,7 @@ mod tests {
             embedder: &odd,
             schedule: odd.schedule(1),
             views: Views::Center,
-            detector: None,
+            onlookers: &Onlookers::default(),
             thumbnail: Some(Thumbnail::default()),
             frames,
             results,

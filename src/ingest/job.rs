@@ -1,11 +1,10 @@
 //! What to index and how.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::recorded::{Facts, below};
 use super::{NameReader, Policy, Thumbnail};
-use crate::analyse::{Detector, Views};
+use crate::analyse::{Onlookers, Views};
 use crate::media::{Decoding, Limits, VideoInfo};
 use crate::store::{FileStamp, Reading, Recorded, RecordedVideo};
 
@@ -20,8 +19,8 @@ pub struct Job {
     pub found: bool,
     pub policy: Policy,
     pub views: Views,
-    /// Looks for things, where they are looked for.
-    pub detector: Option<Arc<Detector>>,
+    /// What looks at frames beside the model.
+    pub onlookers: Onlookers,
     /// How pictures of moments are kept, where they are.
     pub thumbnail: Option<Thumbnail>,
     pub names: NameReader,
@@ -38,7 +37,7 @@ impl Job {
             found: false,
             policy: Policy::default(),
             views,
-            detector: None,
+            onlookers: Onlookers::default(),
             thumbnail: None,
             names: NameReader::default(),
             decoding,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::analyse::DetectorError;
+use crate::analyse::OnlookerError;
 use crate::embed::canary::{canaries, compare};
 use crate::embed::{EmbedError, Embedder};
 use crate::media::Worker;
@@ -43,7 +43,7 @@ pub enum IngestError {
     #[error("the model cannot be used: {0}")]
     Embed(#[from] EmbedError),
     #[error(transparent)]
-    Detector(#[from] DetectorError),
+    Onlooker(#[from] OnlookerError),
     #[error("a worker thread could not be started: {0}")]
     Threads(std::io::Error),
 }
@@ -97,9 +97,7 @@ pub fn run(
             loading.get_or_insert_with(|| {
                 let builder = thread::Builder::new().name("load".into());
                 builder.spawn_scoped(scope, || {
-                    if let Some(detector) = &job.detector {
-                        detector.load()?;
-                    }
+                    job.onlookers.load()?;
                     Ok::<_, IngestError>(embedder.load()?)
                 })
             });

@@ -10,7 +10,7 @@ use std::thread;
 use crossbeam::channel::{Sender, bounded};
 
 use super::commit::{Beside, Committer, Message, ReadEnd, Stretch, Unread};
-use super::embedding::{EmbedWorkers, Frame, panic_message, queue_capacity};
+use super::embedding::{EmbedWorkers, Frame, Wanted, panic_message, queue_capacity};
 use super::fold::{Folder, Moment};
 use super::plan::Video;
 use super::{Event, IngestError, Job, Summary, self_test, spawn};
@@ -73,7 +73,7 @@ pub(super) fn run(
             embedder,
             schedule,
             views: job.views,
-            detector: job.detector.as_deref(),
+            onlookers: &job.onlookers,
             thumbnail: job.thumbnail,
             frames,
             results: to_committer,
@@ -174,8 +174,7 @@ impl<'v> Decoder<'_, 'v> {
                 of,
                 pixels: moment.pixels,
                 scale: moment.scale,
-                embed: true,
-                look: true,
+                wanted: Wanted::ALL,
             };
             match to_workers.send(frame) {
                 Ok(()) => ControlFlow::Continue(()),

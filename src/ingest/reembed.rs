@@ -10,12 +10,14 @@ use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::embedding::{EmbedWorkers, Frame, Seen, queue_capacity};
+use super::embedding::{EmbedWorkers, Frame, Seen, Wanted, queue_capacity};
 use super::{IngestError, Job, self_test, spawn};
-use crate::analyse::Detector;
+use crate::analyse::Onlookers;
 use crate::embed::Embedder;
 use crate::media::{LARGEST_SIDE, MediaError, Worker};
-use crate::store::{Lacking, LackingMoment, LaterSeen, Library, ModelWriter, Reader, VideoRef};
+use crate::store::{
+    Fingerprints, Lacking, LackingMoment, LaterSeen, Library, ModelWriter, Reader, VideoRef,
+};
 use crate::types::{Pixels, ViewVectors};
 
 /// Moments committed at once.
@@ -60,8 +62,12 @@ pub fn reembed(
     report: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Reembedded, IngestError> {
     let mut videos = Vec::new();
-    let detector = job.detector.as_deref();
-    for lacking in writer.lacking(detector.map(Detector::fingerprint))? {
+    let Onlookers { detector, ocr } = &job.onlookers;
+    let onlookers = Fingerprints {
+        detector: detector.as_ref().map(|d| d.fingerprint()),
+        ocr: ocr.as_ref().map(|o| o.fingerprint()),
+    };
+    for lacking in writer.lacking(onlookers)? {
         if let Some(video) = writer.video(lacking.video)? {
             videos.push((lacking, video));
         }
@@ -72,9 +78,7 @@ pub fn reembed(
         return Ok(done);
     }
     embedder.load()?;
-    if let Some(detector) = detector {
-        detector.load()?;
-    }
+    job.onlookers.load()?;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let schedule = embedder.schedule(cores);
     let (to_workers, frames) = bounded(queue_capacity(schedule));
@@ -108,7 +112,7 @@ pub fn reembed(
             embedder,
             schedule,
             views: job.views,
-            detector,
+            onlookers: &job.onlookers,
             thumbnail: None,
             frames,
             results: to_committer,
@@ -140,12 +144,16 @@ fn read(
             match frame {
                 Ok((pixels, scale)) => {
                     seen[from + n] = true;
+                    let of = lacking.moments[from + n];
                     let frame = Frame {
-                        of: lacking.moments[from + n],
+                        of,
                         pixels,
                         scale,
-                        embed: !lacking.moments[from + n].embedded,
-                        look: !lacking.moments[from + n].looked_at,
+                        wanted: Wanted {
+                            vectors: !of.embedded,
+                            objects: !of.looked_at,
+                            lettering: !of.read,
+                        },
                     };
                     match to_workers.send(frame) {
                         Ok(()) => ControlFlow::Continue(()),
@@ -188,9 +196,12 @@ fn read(
                 of: *moment,
                 scale: shown / f64::from(pixels.width()),
                 pixels,
-                embed: true,
                 // A small picture would take the place of what its own frame may still show.
-                look: false,
+                wanted: Wanted {
+                    vectors: true,
+                    objects: false,
+                    lettering: false,
+                },
             };
             if to_workers.send(frame).is_err() {
                 return ControlFlow::Break(());
@@ -224,6 +235,7 @@ fn commit(
                         false => seen.views,
                     },
                     objects: seen.objects,
+                    lettering: seen.lettering,
                 });
             }
             Message::Embedded(of, Err(problem)) if !of.embedded => done.lacks(1, problem),

@@ -6,7 +6,7 @@ use super::candidates::Ranked;
 use super::events::Event;
 use super::{HitName, rounded};
 use crate::store::{FileStamp, Filter, Method, Searched, VideoRef};
-use crate::types::{MomentId, Object, Region, VectorId, timecode};
+use crate::types::{MomentId, Object, Region, TextLine, VectorId, timecode};
 
 /// One answer to a query: a stretch of one video and its best frame.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,8 @@ pub struct Hit {
     pub near_duplicates: usize,
     /// What a detector saw in its best frame, the surest first.
     pub objects: Vec<Object>,
+    /// What was read in it, from the top.
+    pub lettering: Vec<TextLine>,
     pub parts: Parts,
 }
 
@@ -59,6 +61,8 @@ pub enum FoundBy {
     Objects,
     /// A path, camera, tag, note or subtitle.
     Words,
+    /// What was read in it.
+    Lettering,
 }
 
 /// Whether the file of a hit is the one that was read.
@@ -182,6 +186,7 @@ impl Hit {
             confidence: event.confidence,
             is_match: false,
             found_by: match (&event.best.passage, event.best.raised > 0.0) {
+                (Some(passage), _) if passage.is_lettering => FoundBy::Lettering,
                 (Some(_), _) => FoundBy::Words,
                 (None, true) => FoundBy::Objects,
                 (None, false) => FoundBy::Pictures,
@@ -203,6 +208,7 @@ impl Hit {
             model: model.into(),
             near_duplicates: 0,
             objects: Vec::new(),
+            lettering: Vec::new(),
             parts: Parts::default(),
         }
     }

@@ -161,6 +161,9 @@ impl<'a> Search<'a> {
             found = self.grown(found, &vector, taken_apart, enough)?;
         }
         self.judge(&judge, &mut found)?;
+        // Where lettering is read that was asked for, its pictures are no other event.
+        let is_read = |e: &Event| said.iter().any(|s| s.is_read() && s.overlaps(e));
+        found.retain(|e| !is_read(e));
         found.extend(said);
         found.sort_by(|a, b| b.worth().total_cmp(&a.worth()));
         Ok(Ranked {
@@ -236,19 +239,37 @@ impl<'a> Search<'a> {
         enough: usize,
         per_video: Option<usize>,
     ) -> Result<Vec<Event>, StoreError> {
-        let Some(asked) = &question.words else {
-            return Ok(Vec::new());
-        };
         let limit = WORDS_LOOKED_AT.max(enough);
-        let matches: Vec<Match> = self.reader.words(asked, limit, &self.selection)?;
+        let alone = question.wanted.is_empty();
+        let asked = question.words.as_deref();
         let wanted = words::Wanted {
-            words: asked,
-            alone: question.wanted.is_empty(),
+            words: asked.unwrap_or_default(),
+            alone,
             selection: &self.selection,
             limit: enough,
             per_video,
         };
-        words::found(self.reader, &matches, &wanted)
+        let mut events = Vec::new();
+        for (lettering, claim) in question.lettering() {
+            let matches = self.reader.lettering(lettering, limit, &self.selection)?;
+            events.extend(words::read(
+                self.reader,
+                (lettering, claim),
+                &matches,
+                &wanted,
+            )?);
+        }
+        if let Some(asked) = asked {
+            let matches: Vec<Match> = self.reader.words(asked, limit, &self.selection)?;
+            let said = words::found(self.reader, &matches, &wanted)?;
+            let is_read = |e: &Event| events.iter().any(|read: &Event| read.overlaps(e));
+            let more: Vec<Event> = said
+                .into_iter()
+                .filter(|e| !e.is_read() || !is_read(e))
+                .collect();
+            events.extend(more);
+        }
+        Ok(events)
     }
 
     /// The moments of vectors, best first, each by the best of its views.

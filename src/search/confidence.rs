@@ -100,7 +100,11 @@ impl Judge {
         };
         let unchecked = |part: &Part| {
             let reading = part.reading.as_ref();
-            reading.is_some_and(|r| r.claim.is_some() && !r.unchecked.is_empty())
+            reading.is_some_and(|r| {
+                let beyond = r.claim.is_some() && !r.unchecked.is_empty();
+                // What is read is found as such: pictures alone do not tell.
+                beyond || !r.lettering.is_empty()
+            })
         };
         Ok(Self {
             way,

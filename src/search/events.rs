@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::store::MomentRow;
+use crate::store::{MomentRow, Passage};
 use crate::types::{VectorId, VideoId};
 
 /// A neighbour belongs to an event while it keeps this share of the height of the best frame over pictures of all
@@ -25,8 +25,8 @@ pub(super) struct Candidate {
     /// The greatest cosine of any view with each thing that is not wanted, and what they took off.
     pub(super) unwanted: Vec<f64>,
     pub(super) penalty: f64,
-    /// The passage that holds its words, where it was found by them.
-    pub(super) passage: Option<String>,
+    /// What holds its words, where it was found by them.
+    pub(super) passage: Option<Passage>,
     /// What the things in it add to its score, as they bear out what is asked; 0 where they do not.
     pub(super) raised: f64,
 }
@@ -135,6 +135,17 @@ impl Event {
         let half = |row: &MomentRow| (row.end.since(row.start) / 2.0).min(HALF_A_GAP);
         self.came_before = before.map_or(0.0, half);
         self.went_before = last.map_or(0.0, half);
+    }
+
+    /// It is lettering.
+    pub(super) fn is_read(&self) -> bool {
+        self.best.passage.as_ref().is_some_and(|p| p.is_lettering)
+    }
+
+    /// Whether the best frame of another lies in its stretch.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let time = other.best.row.time.seconds();
+        self.best.row.video == other.best.row.video && (self.start..=self.end).contains(&time)
     }
 
     /// What lists are ordered by.

@@ -157,6 +157,7 @@ pub fn query(
     let videos = reader.videos_by_id(&ids.collect::<Vec<VideoId>>())?;
     let moments: Vec<MomentId> = chosen.iter().map(|(e, _)| e.best.row.moment).collect();
     let mut objects = reader.objects_of(&moments)?;
+    let lettering = reader.lettering_of(&moments)?;
     let seen = chosen.iter().map(|(e, _)| &e.best);
     let seen = seen.filter(|best| best.passage.is_none());
     let mut parts = search.parts(seen, ranked.spread)?;
@@ -169,17 +170,25 @@ pub fn query(
             let video = videos.get(&stretch.video)?;
             Some((video.path.clone(), stretch.start, stretch.end))
         });
+        let lines = lettering.get(&row.moment).into_iter().flatten();
+        let said = event.best.passage.as_ref().filter(|p| p.is_lettering);
+        let line = lines
+            .clone()
+            .find(|l| said.is_some_and(|p| p.text == l.text));
+        let hit = Hit::new(event, video, embedder.name(), filter);
         answer.hits.push(Hit {
+            region: line.map(|l| l.region).or(hit.region),
             rank: answer.hits.len() + 1,
             is_match: is_match(event),
             near_duplicates: *near_duplicates,
             goes_on: goes_on.collect(),
             objects: objects.remove(&row.moment).unwrap_or_default(),
+            lettering: lines.cloned().collect(),
             parts: match &event.best.passage {
-                Some(passage) => Parts::of_words(passage),
+                Some(passage) => Parts::of_words(&passage.text),
                 None => parts.remove(&row.moment).unwrap_or_default(),
             },
-            ..Hit::new(event, video, embedder.name(), filter)
+            ..hit
         });
     }
     tracing::debug!(
@@ -247,6 +256,7 @@ mod tests {
             model: "m".into(),
             near_duplicates: 0,
             objects: Vec::new(),
+            lettering: Vec::new(),
             parts: Parts::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::spread::Spread;
 use crate::embed::Reading;
-use crate::types::Embedding;
+use crate::types::{Claim, Embedding};
 
 /// Two things look the same to a model where their cosines with pictures of all kinds correlate as much as this.
 const ALIKE: f64 = 0.75;
@@ -66,6 +66,16 @@ impl Question {
             words: None,
             unread_script: None,
         }
+    }
+
+    /// Lettering that is asked for, with what the sentence around it says of things. Words alone are looked for in
+    /// lettering, too.
+    pub(super) fn lettering(&self) -> impl Iterator<Item = (&str, Option<&Claim>)> {
+        let alone = self.words.as_deref().filter(|_| self.wanted.is_empty());
+        let readings = self.wanted.iter().filter_map(|part| part.reading.as_ref());
+        let asked =
+            readings.flat_map(|r| r.lettering.iter().map(|l| (l.as_str(), r.claim.as_ref())));
+        asked.chain(alone.map(|words| (words, None)))
     }
 
     /// Sentences of which the model looks for something else than was asked, and for what.

@@ -135,6 +135,7 @@ impl Search<'_> {
         let moments = ranked.events.iter().map(|e| e.best.row.moment);
         let moments: Vec<MomentId> = moments.collect();
         let mut objects = self.reader.objects_of(&moments)?;
+        let mut lettering = self.reader.lettering_of(&moments)?;
         let mut steps = Vec::new();
         for event in &ranked.events {
             let Some(video) = videos.get(&event.best.row.video) else {
@@ -155,6 +156,7 @@ impl Search<'_> {
                 rank: steps.len() + 1,
                 is_match: event.confidence.is_none_or(|c| c >= minimum_confidence),
                 objects: objects.remove(&event.best.row.moment).unwrap_or_default(),
+                lettering: lettering.remove(&event.best.row.moment).unwrap_or_default(),
                 ..Hit::new(event, video, self.embedder.name(), filter)
             };
             let (before, after) = (time - hit.start, hit.end - time);

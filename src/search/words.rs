@@ -1,11 +1,11 @@
-//! Words in paths, cameras, tags, notes and subtitles: hits of a kind of their own, which add to what pictures
-//! show and never change it (docs/decisions/0012-words-beside-pictures.md).
+//! Words in paths, cameras, tags, notes and subtitles, and lettering: hits of a kind of their own, which add to what
+//! pictures show and never change it (docs/decisions/0012-words-beside-pictures.md).
 
 use std::collections::{HashMap, HashSet};
 
 use super::events::{Candidate, Event};
-use crate::store::{Match, MomentRow, Passage, Reader, Selection, StoreError, words_held};
-use crate::types::{Timestamp, VideoId};
+use crate::store::{Match, MomentRow, Passage, Reader, Selection, StoreError, misread, words_held};
+use crate::types::{Claim, MomentId, Timestamp, VideoId};
 
 /// Confidence of a hit whose passage holds all telling words of the question: where it is of a time, as a subtitle
 /// or a note, and where it is of a whole video, as its name or a tag.
@@ -13,6 +13,10 @@ const OF_A_TIME: f64 = 0.95;
 const OF_A_VIDEO: f64 = 0.6;
 /// That of one whose passage holds all but one word of many; fewer, less.
 const SOME_WORDS: f64 = 0.45;
+/// That of lettering by how many of its characters would have to be misread.
+const READ: [f64; 3] = [0.95, 0.8, 0.6];
+/// It counts as much where the things in the frame are not those that it was asked for on.
+const ON_SOMETHING_ELSE: f64 = 0.8;
 /// Beside pictures, hits by words of whole videos: more would crowd out what is seen.
 const NAMED_AT_MOST: usize = 3;
 /// Beside pictures, fewer of the words than this say nothing.
@@ -40,6 +44,10 @@ pub(super) fn found(
 ) -> Result<Vec<Event>, StoreError> {
     let judged = matches.iter().filter_map(|matched| {
         let of_a_time = matched.passage.span.is_some();
+        // Beside pictures only lettering that is asked for counts.
+        if matched.passage.is_lettering && !wanted.alone {
+            return None;
+        }
         // Every file below a folder bears the folder's name: beside pictures only its own counts.
         let text = match wanted.alone || of_a_time {
             true => matched.passage.text.as_str(),
@@ -72,7 +80,10 @@ pub(super) fn found(
         }
         *count += 1;
         let best = Candidate {
-            passage: Some(text.to_owned()),
+            passage: Some(Passage {
+                text: text.to_owned(),
+                ..passage.clone()
+            }),
             ..Candidate::new(row, f64::from(matched.score))
         };
         events.push(Event {
@@ -80,6 +91,84 @@ pub(super) fn found(
             ..Event::new(best, start, end)
         });
     }
+    Ok(events)
+}
+
+/// The stretches in which lettering that is asked for was read, best first: where things of a claim bear that out, the
+/// frames that show both.
+pub(super) fn read(
+    reader: &Reader,
+    (asked, claim): (&str, Option<&Claim>),
+    matches: &[Match],
+    wanted: &Wanted,
+) -> Result<Vec<Event>, StoreError> {
+    let mut events: Vec<Event> = Vec::new();
+    let mut of_video: HashMap<VideoId, usize> = HashMap::new();
+    let spelt = |m: &Match| misread(&m.passage.text, asked);
+    let mut judged: Vec<(u8, &Match)> = matches
+        .iter()
+        .filter_map(|m| Some((spelt(m)?, m)))
+        .collect();
+    judged.sort_by_key(|(misread, _)| *misread);
+    for (misread, matched) in judged {
+        if events.len() == wanted.limit {
+            break;
+        }
+        let passage = &matched.passage;
+        let Some((start, end)) = passage.span else {
+            continue;
+        };
+        let video = passage.video;
+        // Another reading of a line that is listed.
+        let is_listed = |e: &Event| e.best.row.video == video && e.start <= end && e.end >= start;
+        let count = of_video.entry(video).or_default();
+        if events.iter().any(is_listed) || wanted.per_video.is_some_and(|most| *count >= most) {
+            continue;
+        }
+        let mut rows = reader.moments_between(video, (start, end), TRIED)?;
+        let in_scope = |row: &MomentRow| {
+            let (start, end) = (row.start.seconds(), row.end.seconds());
+            wanted.selection.holds(video, start, end) && wanted.selection.has_moment(row.moment)
+        };
+        rows.retain(in_scope);
+        let moments: Vec<MomentId> = rows.iter().map(|row| row.moment).collect();
+        let lettering = reader.lettering_of(&moments)?;
+        let holds = |row: &MomentRow| {
+            let lines = lettering.get(&row.moment).into_iter().flatten();
+            lines.into_iter().any(|line| line.text == passage.text)
+        };
+        rows.retain(holds);
+        let objects = match claim {
+            Some(_) => reader.objects_of(&moments)?,
+            None => HashMap::new(),
+        };
+        let shows = |row: &&MomentRow| {
+            let objects = objects.get(&row.moment);
+            claim
+                .zip(objects)
+                .is_some_and(|(c, o)| c.borne_out(o).is_some())
+        };
+        let both = rows.iter().find(shows);
+        let Some(row) = both.or(rows.first()) else {
+            continue;
+        };
+        *count += 1;
+        let on_it = match claim.is_none() || both.is_some() {
+            true => 1.0,
+            false => ON_SOMETHING_ELSE,
+        };
+        let mut row = row.clone();
+        row.region = None;
+        let best = Candidate {
+            passage: Some(passage.clone()),
+            ..Candidate::new(row, f64::from(matched.score))
+        };
+        events.push(Event {
+            confidence: Some(READ[usize::from(misread).min(READ.len() - 1)] * on_it),
+            ..Event::new(best, start, end)
+        });
+    }
+    events.sort_by(|a, b| b.worth().total_cmp(&a.worth()));
     Ok(events)
 }
 

@@ -18,10 +18,12 @@ pub use error::StoreError;
 pub use filter::{FROM_FILE, Filter, FilterError, Pattern, Searched, Selection};
 pub use objects::{ObjectFilter, ObjectFilterError};
 pub use rows::{
-    CameraRow, CameraVideos, Concept, Finding, Found, GraphProgress, Known, Lacking, LackingMoment,
-    LaterSeen, Match, Method, ModelRow, MomentRow, MomentVectors, Neighbour, NewModel, NewMoment,
-    NewText, Note, ObjectCount, Passage, Reading, Recorded, RecordedVideo, SeenObjects, TextKind,
-    VideoRecord, VideoRef, VideoRow,
+    CameraRow, CameraVideos, Concept, Finding, Fingerprints, Found, GraphProgress, Known, Lacking,
+    LackingMoment, LaterSeen, Match, Method, ModelRow, MomentRow, MomentVectors, Neighbour,
+    NewModel, NewMoment, NewText, Note, ObjectCount, Passage, ReadLettering, Reading, Recorded,
+    RecordedVideo, SeenObjects, TextKind, VideoRecord, VideoRef, VideoRow,
 };
-pub use sqlite::{GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, words_held};
+pub use sqlite::{
+    GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, misread, words_held,
+};
 pub use stamp::{FileStamp, content_digest};

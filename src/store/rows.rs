@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{CameraClock, FileStamp};
 use crate::types::{
-    Coverage, Embedding, ModelId, MomentId, Object, Region, Timestamp, VectorId, VideoId,
+    Coverage, Embedding, ModelId, MomentId, Object, Region, TextLine, Timestamp, VectorId, VideoId,
     ViewVectors,
 };
 
@@ -44,6 +44,17 @@ pub struct NewMoment {
     pub thumbnail: Option<Vec<u8>>,
     /// `None` where nobody looked for things.
     pub objects: Option<SeenObjects>,
+    /// `None` where nobody looked for lettering.
+    pub lettering: Option<ReadLettering>,
+}
+
+/// What was read in a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadLettering {
+    /// Fingerprint of what read it.
+    pub ocr: String,
+    /// From the top.
+    pub lines: Vec<TextLine>,
 }
 
 /// What a detector saw in a frame.
@@ -64,6 +75,15 @@ pub struct LaterSeen {
     pub vectors: ViewVectors,
     /// In place of those it has, with their vectors.
     pub objects: Option<SeenObjects>,
+    /// In place of what it has.
+    pub lettering: Option<ReadLettering>,
+}
+
+/// What looks at frames beside the model, by fingerprints; `None` where nothing does.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fingerprints<'a> {
+    pub detector: Option<&'a str>,
+    pub ocr: Option<&'a str>,
 }
 
 /// How many things of a class a camera saw, and in how many moments.
@@ -87,7 +107,7 @@ pub struct MomentRow {
     pub region: Option<Region>,
 }
 
-/// Moments of a video that have no vector of a model, or that no detector has looked at.
+/// Moments of a video that have no vector of a model, or that a detector or an OCR has not looked at.
 #[derive(Debug, Clone)]
 pub struct Lacking {
     pub video: VideoId,
@@ -104,6 +124,8 @@ pub struct LackingMoment {
     pub embedded: bool,
     /// The detector has looked at it.
     pub looked_at: bool,
+    /// Its lettering has been read.
+    pub read: bool,
 }
 
 /// What an earlier reading of a file came to.
@@ -324,6 +346,8 @@ pub struct Passage {
     /// Seconds; `None` where they are of the whole video.
     pub span: Option<(f64, f64)>,
     pub text: String,
+    /// They were read in its frames.
+    pub is_lettering: bool,
 }
 
 /// A passage that holds words asked for.

@@ -54,6 +54,7 @@ fn add(writer: &mut ModelWriter, path: &str, range: std::ops::Range<usize>) {
         vectors: vec![(None, vector(i))],
         thumbnail: None,
         objects: None,
+        lettering: None,
     };
     writer
         .commit(&range.map(moment).collect::<Vec<_>>())

@@ -13,6 +13,7 @@ mod durable;
 mod every_kind;
 mod fake_hub;
 mod faults;
+mod lettering;
 mod library;
 mod models;
 mod objects;

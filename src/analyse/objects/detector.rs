@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rten::{Dimension, Model, NodeId, RunOptions, ThreadPool};
-use rten_tensor::Tensor;
+use rten::{Dimension, ThreadPool};
 use rten_tensor::prelude::*;
 
 use super::Detection;
 use super::boxes::{Boxed, Grids, boxes, distinct};
 use super::input::{Pass, passes, planes};
+use crate::analyse::network::Network;
 use crate::types::{Class, Pixels, Region};
 
 static WEIGHTS: &[u8] = include_bytes!("../../../models/detector.onnx");
@@ -39,13 +39,11 @@ pub struct Detector {
 enum Source {
     /// Unpacked when it is first used.
     Builtin,
-    File(Arc<Network>),
+    File(Arc<NanoDet>),
 }
 
-struct Network {
-    model: Model,
-    input: NodeId,
-    output: NodeId,
+struct NanoDet {
+    network: Network,
     /// Width and height it takes; `None`: any multiple of its coarsest stride.
     fixed: Option<(u32, u32)>,
 }
@@ -107,12 +105,12 @@ impl Detector {
         }
         let bytes = std::fs::read(path).map_err(unreadable)?;
         let fingerprint = blake3::hash(&bytes).to_hex()[..32].to_owned();
-        let model = Model::load(bytes).map_err(|e| not_onnx(e.to_string()))?;
+        let network = Network::load(bytes).map_err(not_onnx)?;
         let other = |reason: String| DetectorError::OtherFamily {
             path: path.into(),
             reason,
         };
-        let network = Network::new(model).map_err(other)?;
+        let network = NanoDet::new(network).map_err(other)?;
         let pool = Arc::new(ThreadPool::with_num_threads(1));
         let (width, height) = network.fixed.unwrap_or((TRIED, TRIED));
         let pass = Pass {
@@ -158,15 +156,12 @@ impl Detector {
         self.network().map(drop)
     }
 
-    fn network(&self) -> Result<&Network, DetectorError> {
-        static BUILTIN: OnceLock<Result<Network, String>> = OnceLock::new();
+    fn network(&self) -> Result<&NanoDet, DetectorError> {
+        static BUILTIN: OnceLock<Result<NanoDet, String>> = OnceLock::new();
         match &self.source {
             Source::File(network) => Ok(network),
             Source::Builtin => {
-                let load = || {
-                    let model = Model::load_static_slice(WEIGHTS).map_err(|e| e.to_string())?;
-                    Network::new(model)
-                };
+                let load = || NanoDet::new(Network::load_static(WEIGHTS)?);
                 let network = BUILTIN.get_or_init(load).as_ref();
                 network.map_err(|e| DetectorError::Damaged(e.clone()))
             }
@@ -194,16 +189,9 @@ impl Detector {
     }
 }
 
-impl Network {
-    fn new(model: Model) -> Result<Self, String> {
-        let (&[input], &[output]) = (model.input_ids(), model.output_ids()) else {
-            return Err(format!(
-                "it has {} inputs and {} outputs, not one of each",
-                model.input_ids().len(),
-                model.output_ids().len()
-            ));
-        };
-        let shape = model.input_shape(0).unwrap_or_default();
+impl NanoDet {
+    fn new(network: Network) -> Result<Self, String> {
+        let shape = network.input_shape();
         let [_, channels, height, width] = &shape[..] else {
             return Err("its input is no picture of the form [1, 3, height, width]".into());
         };
@@ -218,12 +206,7 @@ impl Network {
             }
             _ => None,
         };
-        Ok(Self {
-            model,
-            input,
-            output,
-            fixed,
-        })
+        Ok(Self { network, fixed })
     }
 
     fn run(
@@ -246,16 +229,7 @@ impl Network {
     ) -> Result<(Vec<f32>, Grids), DetectorError> {
         let failed = |e: String| DetectorError::Failed(e);
         let shape = [1, 3, pass.height as usize, pass.width as usize];
-        let picture = Tensor::from_data(&shape, values);
-        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
-        let inputs = vec![(self.input, picture.into())];
-        let [output] = self
-            .model
-            .run_n(inputs, [self.output], Some(options))
-            .map_err(|e| failed(e.to_string()))?;
-        let output: Tensor<f32> = output
-            .try_into()
-            .map_err(|_| failed("its output holds no floats".into()))?;
+        let output = self.network.run(&shape, values, pool).map_err(failed)?;
         let &[_, points, values] = output.shape() else {
             return Err(failed(format!(
                 "its output has the shape {:?}, not [1, points, values]",

@@ -17,7 +17,7 @@ pub use catalog::Thumbnails;
 pub use model_writer::ModelWriter;
 pub use reader::Reader;
 pub use vectors::VectorsError;
-pub use words::{WordsError, words_held};
+pub use words::{WordsError, misread, words_held};
 pub use writer::Writer;
 
 use self::graph::Graph;

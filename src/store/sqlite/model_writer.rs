@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::Writer;
 use crate::store::{
-    FileStamp, Known, Lacking, LaterSeen, ModelRow, NewModel, NewMoment, Reading, Recorded,
-    RecordedVideo, StoreError, VideoRecord, VideoRef,
+    FileStamp, Fingerprints, Known, Lacking, LaterSeen, ModelRow, NewModel, NewMoment, Reading,
+    Recorded, RecordedVideo, StoreError, VideoRecord, VideoRef,
 };
 use crate::types::{Embedding, MomentId, VideoId};
 
@@ -48,12 +48,12 @@ impl ModelWriter {
         self.writer.catalog.answer_by(self.model.id, Some(views))
     }
 
-    /// The moments that have no vector of this model, or that the detector of this fingerprint has not looked at.
-    pub fn lacking(&self, detector: Option<&str>) -> Result<Vec<Lacking>, StoreError> {
-        self.writer.catalog.lacking(self.model.id, detector)
+    /// The moments that have no vector of this model, or that one of the onlookers has not looked at.
+    pub fn lacking(&self, onlookers: Fingerprints) -> Result<Vec<Lacking>, StoreError> {
+        self.writer.catalog.lacking(self.model.id, onlookers)
     }
 
-    /// Adds vectors and things to moments that are there.
+    /// Adds vectors, things and lettering to moments that are there.
     pub fn add_seen(&mut self, seen: &[LaterSeen]) -> Result<(), StoreError> {
         self.writer.catalog.add_seen(self.model.id, seen)
     }

@@ -11,12 +11,14 @@ use super::Library;
 use super::catalog::{Catalog, Thumbnails, unpack};
 use super::graph::Graph;
 use super::vectors::{Best, Predicate, Row, Vectors, dot, scan};
-use super::words::{State, Words};
+use super::words::{State, Words, WordsError};
 use crate::store::{
     CameraRow, Concept, Filter, Found, Match, Method, ModelRow, MomentRow, MomentVectors,
     Neighbour, Note, ObjectCount, Selection, StoreError, VideoRef, VideoRow,
 };
-use crate::types::{Claim, Embedding, Generation, ModelId, MomentId, Object, VectorId, VideoId};
+use crate::types::{
+    Claim, Embedding, Generation, ModelId, MomentId, Object, TextLine, VectorId, VideoId,
+};
 
 /// What a vector that comes into view of the graph costs, in vectors of a scan: each lies elsewhere in memory
 /// (benches/search.rs).
@@ -341,6 +343,29 @@ impl Reader {
         limit: usize,
         selection: &Selection,
     ) -> Result<Vec<Match>, StoreError> {
+        self.passages(selection, |index, selected| {
+            index.search(query, limit, move |v| selected.contains(v.0 as u64))
+        })
+    }
+
+    /// The same of lettering that holds `asked`, or something misread for it.
+    pub fn lettering(
+        &self,
+        asked: &str,
+        limit: usize,
+        selection: &Selection,
+    ) -> Result<Vec<Match>, StoreError> {
+        self.passages(selection, |index, selected| {
+            index.lettering(asked, limit, move |v| selected.contains(v.0 as u64))
+        })
+    }
+
+    /// What the index of words finds in videos selected; nothing where there is none.
+    fn passages(
+        &self,
+        selection: &Selection,
+        find: impl FnOnce(&Words, RoaringTreemap) -> Result<Vec<Match>, WordsError>,
+    ) -> Result<Vec<Match>, StoreError> {
         let _snapshot = self.snapshot()?;
         let words = self.open_words()?;
         let Some(index) = &words.index else {
@@ -351,8 +376,7 @@ impl Reader {
             Some(videos) => shown & videos,
             None => shown,
         };
-        let in_scope = move |video: VideoId| selected.contains(video.0 as u64);
-        Ok(index.search(query, limit, in_scope)?)
+        Ok(find(index, selected)?)
     }
 
     /// The index of words as it counts now.
@@ -411,6 +435,14 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<(MomentRow, Vec<Object>)>, StoreError> {
         self.catalog.bearing_out(claim, selection, limit)
+    }
+
+    /// The lines read in moments, from the top; a moment in which none was read is left out.
+    pub fn lettering_of(
+        &self,
+        moments: &[MomentId],
+    ) -> Result<HashMap<MomentId, Vec<TextLine>>, StoreError> {
+        self.catalog.lettering_of(moments)
     }
 
     /// Whether a detector has looked at any moment.

@@ -5,11 +5,13 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::store::{
-    FileStamp, Filter, Known, LaterSeen, Method, NewMoment, NewText, ObjectFilter, Reading,
-    Recorded, SeenObjects, TextKind, VideoRecord,
+    FileStamp, Filter, Fingerprints, Known, LackingMoment, LaterSeen, Method, NewMoment, NewText,
+    ObjectFilter, ReadLettering, Reading, Recorded, Searched, SeenObjects, Selection, TextKind,
+    VideoRecord,
 };
 use crate::types::{
-    Claim, Class, Colour, Colours, Embedding, Object, Region, TimeBase, Timestamp, VideoId,
+    Claim, Class, Colour, Colours, Embedding, Object, Region, TextLine, TimeBase, Timestamp,
+    VideoId,
 };
 
 const STAMP: FileStamp = FileStamp {
@@ -69,6 +71,7 @@ fn begin(writer: &mut ModelWriter, path: &str, range: std::ops::Range<usize>) ->
             vectors: vec![(None, vector(i))],
             thumbnail: None,
             objects: None,
+            lettering: None,
         })
         .collect();
     writer.commit(&moments).unwrap();
@@ -250,7 +253,7 @@ fn a_second_model_is_refused_until_it_has_all() {
     let other = library.model_writer(named("n", "beef", 8));
     assert!(matches!(other, Err(StoreError::OtherModel { .. })));
     let mut beside = library.model_writer_beside(named("n", "beef", 8)).unwrap();
-    let lacking = beside.lacking(None).unwrap();
+    let lacking = beside.lacking(Fingerprints::default()).unwrap();
     assert_eq!((lacking.len(), lacking[0].moments.len()), (1, 20));
     let both: Vec<_> = lacking[0].moments.iter().map(|m| m.moment).collect();
     let short =
@@ -263,10 +266,11 @@ fn a_second_model_is_refused_until_it_has_all() {
             moment: *id,
             vectors: vectors(i),
             objects: None,
+            lettering: None,
         })
         .collect();
     beside.add_seen(&new).unwrap();
-    assert!(beside.lacking(None).unwrap().is_empty());
+    assert!(beside.lacking(Fingerprints::default()).unwrap().is_empty());
     let reader = read(dir.path());
     assert_eq!(reader.model_names().unwrap(), ["m", "n"]);
     beside.answer("cover").unwrap();
@@ -512,6 +516,7 @@ fn with_things(writer: &mut ModelWriter) -> VideoId {
             vectors: vec![(None, vector(i))],
             thumbnail: None,
             objects: (i < 9).then(|| seen("d", objects(i), 100 + i)),
+            lettering: None,
         })
         .collect();
     writer.commit(&moments).unwrap();
@@ -593,17 +598,24 @@ fn the_surest_things_bear_a_claim_out_first() {
     assert_eq!(times(&white, 9), [0.0; 0]);
 }
 
+fn by(detector: &str) -> Fingerprints<'_> {
+    Fingerprints {
+        detector: Some(detector),
+        ocr: None,
+    }
+}
+
 #[test]
 fn another_detector_looks_again_and_takes_the_place_of_the_first() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = open(dir.path());
     with_things(&mut writer);
-    let lacking = writer.lacking(Some("d")).unwrap();
+    let lacking = writer.lacking(by("d")).unwrap();
     let [last] = &lacking[0].moments[..] else {
         panic!("{lacking:?}");
     };
     assert!(last.embedded && last.time.seconds() == 9.0);
-    let lacking = writer.lacking(Some("e")).unwrap();
+    let lacking = writer.lacking(by("e")).unwrap();
     let later: Vec<_> = lacking[0]
         .moments
         .iter()
@@ -611,11 +623,12 @@ fn another_detector_looks_again_and_takes_the_place_of_the_first() {
             moment: m.moment,
             vectors: Vec::new(),
             objects: Some(seen("e", vec![thing("dog", 0.5, Colour::Black)], 7)),
+            lettering: None,
         })
         .collect();
     assert_eq!(later.len(), 10);
     writer.add_seen(&later).unwrap();
-    assert!(writer.lacking(Some("e")).unwrap().is_empty());
+    assert!(writer.lacking(by("e")).unwrap().is_empty());
     writer.catch_up().unwrap();
     let reader = read(dir.path());
     let model = reader.model(FINGERPRINT).unwrap().unwrap();
@@ -626,4 +639,81 @@ fn another_detector_looks_again_and_takes_the_place_of_the_first() {
     let moments: Vec<_> = lacking[0].moments.iter().map(|m| m.moment).collect();
     let objects = reader.objects_of(&moments).unwrap();
     assert_eq!(objects[&moments[3]], [thing("dog", 0.5, Colour::Black)]);
+}
+
+/// A moment a second, each with these lines.
+fn with_lettering(writer: &mut ModelWriter, path: &str, lines: &[&[&str]]) -> VideoId {
+    let at = |i: usize| Timestamp::new(i as i64, TimeBase::new(1, 1).unwrap());
+    let video = begin(writer, path, 0..0);
+    let line = |text: &&str| TextLine {
+        text: (*text).into(),
+        score: 0.9,
+        region: Region::new(1, 2, 30, 40),
+    };
+    let moment = |(i, lines): (usize, &&[&str])| NewMoment {
+        video,
+        time: at(i),
+        start: at(i),
+        end: at(i + 1),
+        vectors: vec![(None, vector(i))],
+        thumbnail: None,
+        objects: None,
+        lettering: Some(ReadLettering {
+            ocr: "r".into(),
+            lines: lines.iter().map(line).collect(),
+        }),
+    };
+    let moments: Vec<NewMoment> = lines.iter().enumerate().map(moment).collect();
+    writer.commit(&moments).unwrap();
+    writer.finish_video(video, None, &recorded()).unwrap();
+    video
+}
+
+#[test]
+fn what_stands_still_is_one_passage_of_lettering() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open(dir.path());
+    let (sign, both): (&[&str], &[&str]) = (&["STOP"], &["STOP", "JCN 7"]);
+    let none: &[&str] = &[];
+    let lines = [sign, both, none, sign, none, none, none, none, sign, none];
+    let video = with_lettering(&mut writer, "/signs", &lines);
+    writer.catch_up().unwrap();
+    let reader = read(dir.path());
+    let all = Selection::everything(Searched::default());
+    let found = |asked: &str| -> Vec<(f64, f64)> {
+        let matches = reader.lettering(asked, 10, &all).unwrap();
+        let mut spans: Vec<_> = matches.iter().filter_map(|m| m.passage.span).collect();
+        spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+        assert!(matches.iter().all(|m| m.passage.video == video));
+        spans
+    };
+    assert_eq!(found("stop"), [(0.0, 4.0), (8.0, 9.0)]);
+    assert_eq!(found("JCN-7"), [(1.0, 2.0)]);
+    assert!(found("GO").is_empty());
+
+    // Read again by another, and the words follow.
+    let others = Fingerprints {
+        detector: None,
+        ocr: Some("s"),
+    };
+    let lacking = writer.lacking(others).unwrap().remove(0).moments;
+    assert_eq!(lacking.len(), 10);
+    assert!(lacking.iter().all(|m| m.embedded && !m.read));
+    let again = |m: &LackingMoment| LaterSeen {
+        moment: m.moment,
+        vectors: Vec::new(),
+        objects: None,
+        lettering: Some(ReadLettering {
+            ocr: "s".into(),
+            lines: Vec::new(),
+        }),
+    };
+    let again: Vec<LaterSeen> = lacking.iter().map(again).collect();
+    writer.add_seen(&again).unwrap();
+    writer.catch_up().unwrap();
+    assert!(writer.lacking(others).unwrap().is_empty());
+    let reader = read(dir.path());
+    assert!(reader.lettering("stop", 10, &all).unwrap().is_empty());
+    let moments: Vec<_> = lacking.iter().map(|m| m.moment).collect();
+    assert!(reader.lettering_of(&moments).unwrap().is_empty());
 }

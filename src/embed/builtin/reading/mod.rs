@@ -5,7 +5,7 @@ mod chinese;
 mod claim;
 mod lexicon;
 
-use crate::embed::Reading;
+use crate::embed::{Reading, lettering};
 
 /// Makes of cars, which the model cannot tell apart.
 const MAKES: &[&str] = &[
@@ -147,6 +147,13 @@ const SAME: &[(&str, &str)] = &[
 /// What of a question the built-in model looks for.
 pub(super) fn read(text: &str) -> Reading {
     let mut reading = Reading::as_asked(text);
+    let asked = lettering::asked(text);
+    // Who asks for lettering alone asks for what it stands on as well, whatever that is.
+    let text = match asked.rest.is_empty() {
+        true => text,
+        false => &asked.rest,
+    };
+    reading.text = text.to_owned();
     if chinese::is_chinese(text) {
         let translated = chinese::translate(text);
         reading.not_known = translated.unknown;

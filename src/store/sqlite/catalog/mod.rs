@@ -6,6 +6,7 @@ mod canaries;
 mod codec;
 mod concepts;
 mod history;
+mod lettering;
 mod migrate;
 mod models;
 mod moments;

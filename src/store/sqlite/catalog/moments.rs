@@ -6,9 +6,11 @@ use rusqlite::{Connection, Row, params};
 
 use super::Catalog;
 use super::codec::{id_list, pack, unpack};
+use super::lettering::put_lettering;
 use super::objects::put_objects;
 use crate::store::{
-    Lacking, LackingMoment, LaterSeen, MomentRow, MomentVectors, NewMoment, StoreError,
+    Fingerprints, Lacking, LackingMoment, LaterSeen, MomentRow, MomentVectors, NewMoment,
+    StoreError,
 };
 use crate::types::{Embedding, ModelId, MomentId, Region, TimeBase, Timestamp, VectorId, VideoId};
 
@@ -99,6 +101,9 @@ impl Catalog {
                 insert_vectors(t, id, model, (&m.vectors, false))?;
                 if let Some(seen) = &m.objects {
                     put_objects(t, id, model, seen)?;
+                }
+                if let Some(read) = &m.lettering {
+                    put_lettering(t, id, read)?;
                 }
                 pictures.push((id, m.thumbnail.as_deref()));
             }
@@ -239,32 +244,37 @@ impl Catalog {
         Ok(found)
     }
 
-    /// The moments shown that have no vector of a model, by their videos; where a detector is named, those also that
-    /// it has not looked at.
+    /// The moments shown that have no vector of a model, by their videos; those also that one of the onlookers given
+    /// has not looked at.
     pub fn lacking(
         &self,
         model: ModelId,
-        detector: Option<&str>,
+        Fingerprints { detector, ocr }: Fingerprints,
     ) -> Result<Vec<Lacking>, StoreError> {
         let sql = "SELECT * FROM (
                SELECT m.video_id, m.id, m.time, m.base_num, m.base_den,
                  EXISTS (SELECT 1 FROM vectors x WHERE x.moment_id = m.id AND +x.model_id = ?1) AS embedded,
-                 m.detector, v.path
+                 m.detector, v.path, m.ocr
                FROM moments m JOIN shown_videos v ON v.id = m.video_id)
              WHERE NOT embedded OR (?2 IS NOT NULL AND detector IS NOT ?2)
+               OR (?3 IS NOT NULL AND ocr IS NOT ?3)
              ORDER BY path, time * 1.0 * base_num / base_den";
         let mut statement = self.db.prepare(sql)?;
-        let mut rows = statement.query(params![model.0, detector])?;
+        let mut rows = statement.query(params![model.0, detector, ocr])?;
         let mut lacking: Vec<Lacking> = Vec::new();
         while let Some(r) = rows.next()? {
             let video = VideoId(r.get(0)?);
             let base = TimeBase::new(r.get(3)?, r.get(4)?).unwrap_or(TimeBase::MICROS);
+            let by = |onlooker: Option<&str>, at| -> rusqlite::Result<bool> {
+                let last: Option<String> = r.get(at)?;
+                Ok(onlooker.is_some() && onlooker == last.as_deref())
+            };
             let moment = LackingMoment {
                 moment: MomentId(r.get(1)?),
                 time: Timestamp::new(r.get(2)?, base),
                 embedded: r.get(5)?,
-                looked_at: detector.is_some()
-                    && detector == r.get::<_, Option<String>>(6)?.as_deref(),
+                looked_at: by(detector, 6)?,
+                read: by(ocr, 8)?,
             };
             match lacking.last_mut() {
                 Some(last) if last.video == video => last.moments.push(moment),
@@ -277,7 +287,7 @@ impl Catalog {
         Ok(lacking)
     }
 
-    /// Adds vectors and things to moments that are there; those that have gone meanwhile are skipped.
+    /// Adds vectors, things and lettering to moments that are there; those that have gone meanwhile are skipped.
     pub fn add_seen(&mut self, model: ModelId, seen: &[LaterSeen]) -> Result<(), StoreError> {
         self.commit(|t, _| {
             for later in seen {
@@ -286,6 +296,9 @@ impl Catalog {
                     insert_vectors(t, later.moment.0, model, (&later.vectors, false))?;
                     if let Some(seen) = &later.objects {
                         put_objects(t, later.moment.0, model, seen)?;
+                    }
+                    if let Some(read) = &later.lettering {
+                        put_lettering(t, later.moment.0, read)?;
                     }
                 }
             }

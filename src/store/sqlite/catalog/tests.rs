@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{FileStamp, Known, NewModel, NewMoment, Reading, VideoRecord};
+use crate::store::{FileStamp, Fingerprints, Known, NewModel, NewMoment, Reading, VideoRecord};
 use crate::types::{
     Coverage, Embedding, Generation, ModelId, TimeBase, Timestamp, VectorId, VideoId,
 };
@@ -35,6 +35,7 @@ fn moment(video: VideoId, ms: i64) -> NewMoment {
         vectors: vec![(None, Embedding::normalised(vec![3.0, 4.0]).unwrap())],
         thumbnail: None,
         objects: None,
+        lettering: None,
     }
 }
 
@@ -454,6 +455,7 @@ fn asking_for_one_file_costs_nothing_for_the_others() {
     catalog.finish_video(other, model, None, &record).unwrap();
     assert!(steps(&mut catalog, ask) <= alone + 5);
     // Every moment is looked at once, and no vector more than once.
-    let lacking = |catalog: &mut Catalog| assert!(catalog.lacking(model, None).unwrap().is_empty());
+    let none = Fingerprints::default();
+    let lacking = |catalog: &mut Catalog| assert!(catalog.lacking(model, none).unwrap().is_empty());
     assert!(steps(&mut catalog, lacking) < 5000);
 }

@@ -1,4 +1,4 @@
-//! Words that belong to videos: paths, cameras, tags, subtitles, notes.
+//! Words that belong to videos: paths, cameras, tags, subtitles, notes, and the lettering in them.
 
 use std::path::Path;
 
@@ -75,6 +75,7 @@ impl Catalog {
                 video: VideoId(r.get(0)?),
                 span: None,
                 text: words.into_iter().flatten().collect::<Vec<_>>().join("\n"),
+                is_lettering: false,
             });
         }
         let sql = format!(
@@ -88,6 +89,7 @@ impl Catalog {
                 video: VideoId(r.get(0)?),
                 span: Some((r.get(1)?, r.get(2)?)),
                 text: r.get(3)?,
+                is_lettering: false,
             });
         }
         let sql = format!(
@@ -102,9 +104,10 @@ impl Catalog {
                 video: VideoId(r.get(0)?),
                 span: time.map(|t| (t, t + NOTE_REACH)),
                 text: r.get(2)?,
+                is_lettering: false,
             });
         }
-        Ok(())
+        self.each_lettering((among, &ids), &mut each)
     }
 
     pub fn add_note(

@@ -1,6 +1,7 @@
 //! Words → videos and times, by tantivy. Derived: the catalogue holds every word, and what of it this was
 //! made of is its commit's payload.
 
+mod spelling;
 mod tokens;
 
 use std::collections::HashSet;
@@ -9,13 +10,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tantivy::collector::{FilterCollector, TopDocs};
-use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::query::{BooleanQuery, ConstScoreQuery, FuzzyTermQuery, Occur, Query, TermQuery};
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions, Value,
+    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing,
+    TextOptions, Value,
 };
 use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer};
 use tantivy::{Index, IndexReader, ReloadPolicy, TantivyDocument, Term};
 
+pub use self::spelling::misread;
 use self::tokens::Words as Tokens;
 use super::vectors::Origin;
 use crate::store::rows::{Match, Passage};
@@ -24,7 +27,7 @@ use crate::types::VideoId;
 const TOKENIZER: &str = "words";
 const VIDEO: &str = "video";
 /// Of the layout; another number is built again.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Memory the one indexing thread may take.
 const WRITER_BYTES: usize = 30 << 20;
 
@@ -79,6 +82,10 @@ struct Fields {
     video: Field,
     start: Field,
     end: Field,
+    /// Of lettering, as it may be misread; of nothing else.
+    spelling: Field,
+    /// 1 for lettering.
+    lettering: Field,
 }
 
 fn schema() -> (Schema, Fields) {
@@ -94,6 +101,8 @@ fn schema() -> (Schema, Fields) {
         video: schema.add_i64_field(VIDEO, INDEXED | STORED | FAST),
         start: schema.add_f64_field("start", STORED),
         end: schema.add_f64_field("end", STORED),
+        spelling: schema.add_text_field("spelling", STRING),
+        lettering: schema.add_u64_field("lettering", STORED),
     };
     (schema.build(), fields)
 }
@@ -193,7 +202,6 @@ impl Words {
         limit: usize,
         in_scope: impl Fn(VideoId) -> bool + Send + Sync + 'static,
     ) -> Result<Vec<Match>, WordsError> {
-        let failed = |e| failed(&self.path, &e);
         let word = |word: String| -> (Occur, Box<dyn Query>) {
             let term = Term::from_field_text(self.fields.text, &word);
             let query = TermQuery::new(term, IndexRecordOption::WithFreqs);
@@ -203,6 +211,44 @@ impl Words {
         if words.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
+        self.best(&BooleanQuery::new(words), limit, in_scope)
+    }
+
+    /// Up to `limit` passages of lettering of videos in scope that hold `asked` or something misread for it, best first.
+    pub fn lettering(
+        &self,
+        asked: &str,
+        limit: usize,
+        in_scope: impl Fn(VideoId) -> bool + Send + Sync + 'static,
+    ) -> Result<Vec<Match>, WordsError> {
+        let spelling = spelling::spelling(asked);
+        if spelling.is_empty() || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let term = || Term::from_field_text(self.fields.spelling, &spelling);
+        let whole = TermQuery::new(term(), IndexRecordOption::Basic);
+        let mut ways: Vec<(Box<dyn Query>, f32)> = vec![(Box::new(whole), 4.0)];
+        if spelling::may_go_on(&spelling) {
+            ways.push((Box::new(FuzzyTermQuery::new_prefix(term(), 0, false)), 2.0));
+        }
+        let misread = spelling::misread_at_most(&spelling);
+        if misread > 0 {
+            ways.push((Box::new(FuzzyTermQuery::new(term(), misread, false)), 1.0));
+        }
+        let scored = ways.into_iter().map(|(way, score)| {
+            let way: Box<dyn Query> = Box::new(ConstScoreQuery::new(way, score));
+            (Occur::Should, way)
+        });
+        self.best(&BooleanQuery::new(scored.collect()), limit, in_scope)
+    }
+
+    fn best(
+        &self,
+        query: &BooleanQuery,
+        limit: usize,
+        in_scope: impl Fn(VideoId) -> bool + Send + Sync + 'static,
+    ) -> Result<Vec<Match>, WordsError> {
+        let failed = |e| failed(&self.path, &e);
         let in_scope = Arc::new(in_scope);
         let scoped = FilterCollector::new(
             VIDEO.into(),
@@ -210,7 +256,7 @@ impl Words {
             TopDocs::with_limit(limit).order_by_score(),
         );
         let searcher = self.reader.searcher();
-        let found = searcher.search(&BooleanQuery::new(words), &scoped);
+        let found = searcher.search(query, &scoped);
         let each = found.map_err(failed)?.into_iter().map(|(score, address)| {
             let document: TantivyDocument = searcher.doc(address).map_err(failed)?;
             let passage = self.passage(&document);
@@ -228,6 +274,7 @@ impl Words {
             video: VideoId(video.unwrap_or(0)),
             span: seconds(self.fields.start).zip(seconds(self.fields.end)),
             text: text.unwrap_or_default().to_owned(),
+            is_lettering: value(self.fields.lettering).is_some(),
         }
     }
 }
@@ -275,6 +322,12 @@ pub fn update(
         let mut document = TantivyDocument::new();
         document.add_text(words.fields.text, &passage.text);
         document.add_i64(words.fields.video, passage.video.0);
+        if passage.is_lettering {
+            document.add_u64(words.fields.lettering, 1);
+            for run in spelling::runs(&passage.text) {
+                document.add_text(words.fields.spelling, &run);
+            }
+        }
         if let Some((start, end)) = passage.span {
             document.add_f64(words.fields.start, start);
             document.add_f64(words.fields.end, end);
@@ -314,6 +367,7 @@ mod tests {
             video: VideoId(video),
             span,
             text: text.into(),
+            is_lettering: false,
         }
     }
 
@@ -380,6 +434,32 @@ mod tests {
         assert_eq!(found(&words, "elephant", 10), [1]);
         assert_eq!(found(&words, "蓝色", 10), [2]);
         assert!(words.is_sound());
+    }
+
+    #[test]
+    fn lettering_is_found_misread_and_the_best_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = |video, text| Passage {
+            is_lettering: true,
+            ..passage(video, Some((1.0, 2.0)), text)
+        };
+        let all = [
+            line(1, "B NW 1284"),
+            line(2, "BMW-1234"),
+            line(3, "8MW 1234X"),
+            line(9, "B MW 1234"),
+            passage(4, None, "/srv/BMW1234.mp4"),
+        ];
+        let words = put(dir.path(), 1, Changed::Everything, &all);
+        let found = |asked: &str, limit| -> Vec<i64> {
+            let matches = words.lettering(asked, limit, |v| v != VideoId(9)).unwrap();
+            assert!(matches.iter().all(|m| m.passage.is_lettering));
+            matches.iter().map(|m| m.passage.video.0).collect()
+        };
+        assert_eq!(found("B MW 1234", 1), [2]);
+        assert_eq!(found("B MW 1234", 9), [2, 3, 1]);
+        assert_eq!(found("BMW", 9), [2, 3]);
+        assert!(found("JCN", 9).is_empty() && found("-", 9).is_empty());
     }
 
     /// What is out of scope takes no place from what is in it, however much of it there is.
