@@ -340,7 +340,7 @@ fn judge(result: Read, embed_error: Option<String>) -> (Outcome, VideoRecord) {
         Outcome::Partial { reason, .. } => Some(reason.clone()),
         _ => None,
     };
-    seen.duration = info.duration;
+    seen.duration = seen.duration.or(info.duration);
     let subtitles = report.subtitles.into_iter();
     let record = VideoRecord {
         container: Some(info.container),

@@ -4,9 +4,10 @@
 //! so that a file that crashes or hangs its decoder takes nothing else with it. [`sidecar`] reads
 //! what lies beside a video.
 //!
-//! A frame's way: [`Source::open`] → packets → `decode::gate` (which packets are worth decoding) →
-//! decoder → `decode::choose` (which frames are samples) → `decode::upright` (RGB as a player shows
-//! it) → [`SampledFrame`] → `process::wire` → the parent.
+//! A frame's way: [`Source::open`] → packets → `decode::stamps` (which of their times to believe) →
+//! `decode::gate` (which packets are worth decoding) → decoder → `decode::choose` (which frames are
+//! samples) → `decode::upright` (RGB as a player shows it) → [`SampledFrame`] → `process::wire` → the
+//! parent.
 
 mod decode;
 mod process;

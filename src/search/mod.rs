@@ -239,6 +239,7 @@ mod tests {
             video: video.into(),
             moment: MomentId(0),
             stream: None,
+            clock_jumps: false,
             time,
             timecode: String::new(),
             start: time,

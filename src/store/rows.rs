@@ -257,6 +257,8 @@ pub struct VideoRef {
     pub recorded_from: Option<String>,
     /// Of its frames as a player shows them, in pixels.
     pub width: Option<u32>,
+    /// Its clock begins anew somewhere: what its stamps say are not its times.
+    pub clock_jumps: bool,
 }
 
 /// Where words come from.

@@ -7,6 +7,7 @@ mod architecture;
 mod asking;
 mod bad_input;
 mod clips;
+mod clocks;
 mod commands;
 mod decoding;
 mod durable;

@@ -9,5 +9,6 @@ pub(super) mod sample;
 pub(super) mod sampling;
 pub(super) mod seek;
 pub(super) mod source;
+mod stamps;
 pub(super) mod subtitles;
 mod upright;

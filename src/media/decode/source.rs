@@ -11,6 +11,7 @@ use ffmpeg_next as ff;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
+use super::stamps::{Stamped, Stamps, Verdict};
 use crate::media::{MediaError, regular_file};
 
 /// What the container says before anything is decoded.
@@ -34,6 +35,10 @@ pub struct Choice {
     pub stream: Option<usize>,
     /// Largest frames, width times height.
     pub pixels: Option<u64>,
+    /// Its clock is known to jump: a frame is looked for from the start, where times count on, and not by
+    /// what its stamps say.
+    #[serde(default)]
+    pub from_start: bool,
 }
 
 /// An opened video: its demuxer and the stream a player would show.
@@ -42,6 +47,9 @@ pub struct Source {
     pub(super) input: ff::format::context::Input,
     pub(super) stream: usize,
     pub(super) clock: Clock,
+    /// Packets of the stream, read and not yet passed on.
+    stamps: Stamps<ff::Packet>,
+    packets_have_times: bool,
     /// Set when something else asked FFmpeg to give up.
     stop: Arc<AtomicBool>,
     info: VideoInfo,
@@ -105,14 +113,17 @@ impl Source {
         let (clock, codec) = {
             let stream = input.stream(stream).expect("index came from this input");
             let codec = stream.parameters().id().name().to_owned();
-            let longest = container_duration(&input);
-            (Clock::new(&input, &stream, longest), codec)
+            (Clock::new(&input, &stream), codec)
         };
+        let duration = container_duration(&input);
+        let looked = looks_at_last_stamps(&container);
+        let ticks = clock.ticks(duration.filter(|_| !looked), looked);
+        let packets_have_times = clock.starts() && container != "mpeg";
         let info = VideoInfo {
             created: created(&input, &container, &clock),
             container,
             codec,
-            duration: container_duration(&input),
+            duration,
             tags: tags(&input),
         };
         Ok(Self {
@@ -120,6 +131,8 @@ impl Source {
             input,
             stream,
             clock,
+            stamps: Stamps::new(ticks),
+            packets_have_times,
             stop: stop.clone(),
             info,
             choice,
@@ -138,7 +151,52 @@ impl Source {
     /// Whether packets carry the times of their frames: raw streams have none, program streams
     /// (ISO/IEC 13818-1) only some.
     pub(super) fn packets_have_times(&self) -> bool {
-        self.clock.starts() && self.info.container != "mpeg"
+        self.packets_have_times
+    }
+
+    /// Seconds the container promises, where it does not just tell what its last packets say.
+    pub(super) fn promised(&self) -> Option<f64> {
+        let looked = looks_at_last_stamps(&self.info.container);
+        self.info.duration.filter(|_| !looked)
+    }
+
+    /// Goes to the last keyframe not after so many seconds; false where the file cannot be seeked in.
+    pub(super) fn seek(&mut self, seconds: f64) -> bool {
+        let target = self.clock.seek_target(seconds);
+        self.stamps.begin_inside();
+        self.input.seek(target, ..target + 1).is_ok()
+    }
+
+    /// Takes the next packet of the stream.
+    pub(super) fn push(&mut self, packet: ff::Packet) {
+        let stamp = packet.pts().or_else(|| packet.dts());
+        let (decoded, bytes) = (packet.dts(), packet.size());
+        self.stamps.push(stamp, decoded, bytes, packet);
+    }
+
+    /// The stream has no more packets.
+    pub(super) fn finish(&mut self) {
+        self.stamps.finish();
+    }
+
+    /// The next packet whose time is certain: that is what it now bears.
+    pub(super) fn pop(&mut self) -> Option<(ff::Packet, Verdict)> {
+        let Stamped {
+            item: mut packet,
+            ticks,
+            verdict,
+        } = self.stamps.pop()?;
+        if let Some(ticks) = ticks {
+            restamp(&mut packet, ticks, verdict);
+        }
+        Some((packet, verdict))
+    }
+
+    /// The stamp of a decoded frame: its packet's own, where packets have their own; else what FFmpeg
+    /// makes of those around it.
+    pub(super) fn stamp_of(&self, frame: &ff::frame::Video) -> Option<i64> {
+        let own = frame.pts().filter(|_| self.packets_have_times());
+        own.or_else(|| frame.timestamp())
     }
 
     /// Whether this source was asked to stop.
@@ -275,6 +333,27 @@ fn tags(input: &ff::format::context::Input) -> Vec<String> {
     });
     let text = |(_, value): (&str, &str)| value.chars().take(TAG_LENGTH).collect();
     told.map(text).take(TAGS_KEPT).collect()
+}
+
+/// Writes the time a packet was given into it.
+fn restamp(packet: &mut ff::Packet, ticks: i64, verdict: Verdict) {
+    let (pts, dts) = (packet.pts(), packet.dts());
+    let Some(said) = pts.or(dts).filter(|said| *said != ticks) else {
+        return;
+    };
+    let moved = |t: i64| t.saturating_add(ticks.saturating_sub(said));
+    packet.set_pts(pts.map(|_| ticks));
+    packet.set_dts(match (pts, verdict) {
+        // Nobody knows: the one was wrong, the other may not be.
+        (Some(_), Verdict::Wrong) => None,
+        _ => dts.map(moved),
+    });
+}
+
+/// FFmpeg finds how long these last by looking at the stamps at their ends: one wrong one there is
+/// enough. They are MPEG's (ISO/IEC 13818-1), whose clocks have 33 bits.
+fn looks_at_last_stamps(container: &str) -> bool {
+    ["mpegts", "mpeg"].contains(&container)
 }
 
 /// A name no protocol of FFmpeg has.

@@ -22,13 +22,14 @@ fn add_earlier(record: &mut VideoRecord, t: &Connection, earlier: VideoId) -> ru
          AND "end" > (SELECT read_to FROM videos WHERE id = ?1)"#;
     t.execute(ended, [earlier.0])?;
     let sql = "SELECT frames, lost_packets, lost_frames, largest_gap, error,
-           EXISTS (SELECT 1 FROM gaps WHERE video_id = ?1) FROM videos WHERE id = ?1";
+           EXISTS (SELECT 1 FROM gaps WHERE video_id = ?1), wrong_times FROM videos WHERE id = ?1";
     let (before, error) = t.query_row(sql, [earlier.0], |r| {
         let before = Coverage {
             frames: r.get(0)?,
             lost_packets: r.get(1)?,
             lost_frames: r.get(2)?,
             largest_gap: r.get(3)?,
+            wrong_times: r.get(6)?,
             ..Coverage::default()
         };
         // Stretches it had not seen are still unseen.
@@ -62,6 +63,7 @@ struct WholeReading {
     digest: Option<String>,
     error: Option<String>,
     read_to: Option<f64>,
+    clock_jumps: bool,
 }
 
 impl WholeReading {
@@ -105,7 +107,9 @@ impl Catalog {
             r.stamp.size < stamp.size && r.digest.is_some() && same_start() == r.digest
         });
         if let Some(found) = grown {
-            return Ok(found.read_to.map(|read_to| Known::Grown {
+            // Where its clock jumps, a seek does not lead to where it ended: it is read again.
+            let read_to = found.read_to.filter(|_| !found.clock_jumps);
+            return Ok(read_to.map(|read_to| Known::Grown {
                 earlier: found.id,
                 read_to,
             }));
@@ -129,7 +133,8 @@ impl Catalog {
     ) -> Result<Vec<WholeReading>, StoreError> {
         // From the moments of the video to their vectors: the other way leads through all vectors of the model.
         let sql = format!(
-            "SELECT id, path, size, modified_ns, digest, error, read_to FROM videos v
+            "SELECT id, path, size, modified_ns, digest, error, read_to,
+               EXISTS (SELECT 1 FROM jumps j WHERE j.video_id = v.id) FROM videos v
              WHERE {column} = ?1 AND sampling = ?2 AND views = ?4 AND indexed_at IS NOT NULL AND retry = 0
                AND EXISTS (SELECT 1 FROM moments m CROSS JOIN vectors x ON x.moment_id = m.id
                            WHERE m.video_id = v.id AND +x.model_id = ?3)"
@@ -148,6 +153,7 @@ impl Catalog {
                     digest: r.get(4)?,
                     error: r.get(5)?,
                     read_to: r.get(6)?,
+                    clock_jumps: r.get(7)?,
                 })
             },
         )?;
@@ -222,7 +228,7 @@ impl Catalog {
                 add_earlier(&mut record, t, earlier)?;
                 let both = [earlier.0, video.0];
                 texts::forget_whole(t, earlier)?;
-                for table in ["moments", "gaps", "faults"] {
+                for table in ["moments", "gaps", "faults", "jumps"] {
                     let sql = format!("UPDATE {table} SET video_id = ?1 WHERE video_id = ?2");
                     t.execute(&sql, both)?;
                 }
@@ -240,8 +246,8 @@ impl Catalog {
                 "UPDATE videos SET indexed_at = unixepoch(), container = ?2, codec = ?3, width = ?4,
                    height = ?5, duration = ?6, read_to = ?7, frames = ?8, largest_gap = ?9,
                    decode_errors = ?10, error = ?11, lost_packets = ?12, lost_frames = ?13,
-                   model_id = ?14, digest = ?15, camera = ?16, retry = ?17, stream = ?18
-                 WHERE id = ?1",
+                   model_id = ?14, digest = ?15, camera = ?16, retry = ?17, stream = ?18,
+                   wrong_times = ?19 WHERE id = ?1",
                 params![
                     kept.0,
                     record.container,
@@ -261,6 +267,7 @@ impl Catalog {
                     record.recorded.camera,
                     record.retry,
                     record.stream,
+                    seen.wrong_times,
                 ],
             )?;
             cameras::set_time(t, kept, &record.recorded)?;
@@ -272,6 +279,10 @@ impl Catalog {
             for time in &seen.faults {
                 let fault = "INSERT INTO faults (video_id, time) VALUES (?1, ?2)";
                 t.execute(fault, params![kept.0, time])?;
+            }
+            for (time, moved) in &seen.jumps {
+                let jump = "INSERT INTO jumps (video_id, time, moved) VALUES (?1, ?2, ?3)";
+                t.execute(jump, params![kept.0, time, moved])?;
             }
             Ok(())
         })
@@ -297,9 +308,13 @@ impl Catalog {
             Ok((r.get(1)?, r.get(2)?))
         })?;
         let mut faults = self.by_video("video_id, time FROM faults", |r| r.get(1))?;
+        let mut jumps = self.by_video("video_id, time, moved FROM jumps", |r| {
+            Ok((r.get(1)?, r.get(2)?))
+        })?;
         for video in &mut videos {
             video.coverage.gaps = gaps.remove(&video.id).unwrap_or_default();
             video.coverage.faults = faults.remove(&video.id).unwrap_or_default();
+            video.coverage.jumps = jumps.remove(&video.id).unwrap_or_default();
         }
         Ok(videos)
     }
@@ -328,7 +343,8 @@ impl Catalog {
     ) -> Result<HashMap<VideoId, VideoRef>, StoreError> {
         let sql =
             "SELECT v.id, v.path, v.camera, v.recorded_ms, v.sampling, v.views, v.stream, v.width,
-                v.size, v.modified_ns, v.recorded_from
+                v.size, v.modified_ns, v.recorded_from,
+                EXISTS (SELECT 1 FROM jumps j WHERE j.video_id = v.id)
              FROM json_each(?1) asked CROSS JOIN videos v ON v.id = asked.value";
         let mut statement = self.db.prepare_cached(sql)?;
         let ids = id_list(videos.iter().map(|v| v.0));
@@ -348,6 +364,7 @@ impl Catalog {
                 },
                 stream: r.get(6)?,
                 width: r.get(7)?,
+                clock_jumps: r.get(11)?,
             };
             Ok((VideoId(r.get(0)?), video))
         })?;
@@ -398,8 +415,10 @@ fn video_row(r: &Row) -> rusqlite::Result<VideoRow> {
             largest_gap: r.get("largest_gap")?,
             lost_packets: r.get("lost_packets")?,
             lost_frames: r.get("lost_frames")?,
+            wrong_times: r.get("wrong_times")?,
             gaps: Vec::new(),
             faults: Vec::new(),
+            jumps: Vec::new(),
         },
         model: r.get("model")?,
         indexed_at: r.get("indexed_at")?,
