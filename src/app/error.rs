@@ -145,6 +145,28 @@ impl From<StoreError> for Error {
                         .into(),
                 ),
             ),
+            E::Exists { dir } => (
+                Kind::User,
+                Some(format!(
+                    "to let the group read it: chmod -R g+rX {0}; to keep it to yourself: chmod -R go= {0}",
+                    quoted(&dir.display().to_string())
+                )),
+            ),
+            E::Forbidden { dir } => (
+                Kind::Environment,
+                Some(format!(
+                    "its owner can let others read it: chmod -R a+rX {}",
+                    quoted(&dir.display().to_string())
+                )),
+            ),
+            E::Unfinished { .. } => (
+                Kind::Environment,
+                Some("its owner, or a copy of it that can be written, does: vsearch status".into()),
+            ),
+            E::Copy { .. } => (
+                Kind::Environment,
+                Some("name a folder that you can write to: vsearch backup DIR".into()),
+            ),
             E::ReadOnly { .. } => (
                 Kind::Environment,
                 Some("make it writable, or index into another: --library DIR (queries work as it is)".into()),
@@ -187,6 +209,10 @@ impl From<StoreError> for Error {
             E::OtherLength { model, .. } => (
                 Kind::User,
                 Some(format!("ask with the model it was made by: --model {}", quoted(model))),
+            ),
+            E::Words(e) if e.is_forbidden() => (
+                Kind::Environment,
+                Some("the next `vsearch index` of the library's owner lets you read it".into()),
             ),
             E::Words(_) => (
                 Kind::Data,

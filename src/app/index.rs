@@ -15,6 +15,8 @@ use crate::store::{GRAPH_FROM, GraphProgress, Library, NewModel, StoreError};
 #[derive(Debug, Clone, Default)]
 pub struct IndexRequest {
     pub policy: Policy,
+    /// Links out of the folders named are followed.
+    pub follow: bool,
     /// The library's own, else the default one, where `None`.
     pub model: Option<String>,
     /// What suits the model where `None`.
@@ -47,6 +49,7 @@ impl Session {
             library: self.library().clone(),
             job: Job {
                 policy: request.policy,
+                follow: request.follow,
                 onlookers: request.onlookers.open()?,
                 thumbnail: request.thumbnail,
                 names: request.names,

@@ -39,7 +39,7 @@ impl Removal {
 }
 
 /// A file that cannot be looked at may well be there.
-fn is_gone(path: &Path) -> bool {
+pub(super) fn is_gone(path: &Path) -> bool {
     path.try_exists().is_ok_and(|there| !there)
 }
 

@@ -11,6 +11,7 @@ use super::embed::EmbedArgs;
 use super::eval::EvalArgs;
 use super::index::IndexArgs;
 use super::label::LabelArgs;
+use super::library::LibraryArgs;
 use super::model::ModelArgs;
 use super::note::NoteArgs;
 use super::query::QueryArgs;
@@ -74,6 +75,7 @@ pub(super) enum Verb {
     Camera(CameraArgs),
     Check(CheckArgs),
     Backup(BackupArgs),
+    Library(LibraryArgs),
     Remove(RemoveArgs),
     Model(ModelArgs),
     Embed(EmbedArgs),

@@ -117,6 +117,10 @@ impl Progress {
             (summary.current, "unchanged"),
             (summary.updated, "of them given another camera or time"),
             (summary.other, "of other kinds skipped"),
+            (
+                summary.outside,
+                "linked to outside the folders and left out (--follow)",
+            ),
         ] {
             if n > 0 {
                 line += &format!(", {n} {what}");

@@ -282,7 +282,7 @@ impl QueryArgs {
             answer.sort_by_time();
         }
         if let Some(reason) = &answer.without_words {
-            note!("words were ignored: {reason} (vsearch check --repair)");
+            note!("words were ignored: {reason} (see: vsearch check)");
         }
         if self.json {
             for hit in &answer.hits {

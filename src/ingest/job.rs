@@ -17,6 +17,8 @@ pub struct Job {
     pub roots: Vec<PathBuf>,
     /// The paths were found and not named: what is no video among them is skipped.
     pub found: bool,
+    /// Links out of the folders named are followed.
+    pub follow: bool,
     pub policy: Policy,
     pub views: Views,
     /// What looks at frames beside the model.
@@ -35,6 +37,7 @@ impl Job {
             paths: Vec::new(),
             roots: Vec::new(),
             found: false,
+            follow: false,
             policy: Policy::default(),
             views,
             onlookers: Onlookers::default(),

@@ -136,6 +136,7 @@ pub fn run(
         let mut summary = Summary {
             current: plan.current,
             other: plan.other,
+            outside: plan.outside,
             still_partial: plan.still_partial.len(),
             failed: plan.problems.len() + read.failed,
             updated: plan.anew.len(),

@@ -69,6 +69,8 @@ pub struct Summary {
     pub doubtful: usize,
     /// Files of other kinds, skipped.
     pub other: usize,
+    /// Links out of the folders named, not followed.
+    pub outside: usize,
     /// Samples looked at, and moments they were folded into.
     pub frames: u64,
     pub moments: u64,

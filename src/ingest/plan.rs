@@ -95,6 +95,8 @@ pub(super) struct Plan {
     pub(super) current: usize,
     pub(super) still_partial: Vec<(PathBuf, String)>,
     pub(super) other: usize,
+    /// Links out of the folders named, not followed.
+    pub(super) outside: usize,
     /// Known ones of which this job makes another camera or time.
     pub(super) anew: Vec<(VideoId, Recorded)>,
 }
@@ -120,7 +122,8 @@ pub(super) fn make(
     let reading = job.reading();
     let mut sidecars = Sidecars::default();
     for root in &job.paths {
-        for entry in files_under(root) {
+        let mut outside = 0;
+        for entry in files_under(root, job, &mut outside) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(plan);
             }
@@ -185,6 +188,7 @@ pub(super) fn make(
                 }
             }
         }
+        plan.outside += outside;
     }
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     divide(&mut plan.videos, job.policy.sampling, cores);
@@ -224,15 +228,33 @@ fn divide(videos: &mut [Video], sampling: Sampling, cores: usize) {
 }
 
 /// Every file under `root` by its real path, with whether it was named itself. Links are
-/// followed; those that lead nowhere or back up are skipped.
-fn files_under(root: &Path) -> impl Iterator<Item = Result<(PathBuf, bool), PathProblem>> {
-    let (walk, missing) = match root.canonicalize() {
-        Ok(real) => (
-            Some(WalkDir::new(real).follow_links(true).sort_by_file_name()),
-            None,
-        ),
+/// followed; those that lead nowhere or back up are skipped, those that lead out counted in `outside` where the job
+/// does not follow them.
+fn files_under<'a>(
+    root: &Path,
+    job: &'a Job,
+    outside: &'a mut usize,
+) -> impl Iterator<Item = Result<(PathBuf, bool), PathProblem>> + 'a {
+    let (real, missing) = match root.canonicalize() {
+        Ok(real) => (Some(real), None),
         Err(e) => (None, Some(Err(problem(root.into(), e.to_string(), None)))),
     };
+    let roots = match job.roots.is_empty() {
+        true => real.iter().cloned().collect(),
+        false => job.roots.clone(),
+    };
+    let leads_out = move |real: &Path| !job.follow && !roots.iter().any(|r| real.starts_with(r));
+    // What was found may be a link, too.
+    let walked = real.filter(|real| !leads_out(real));
+    let walk = walked.map(|real| {
+        let walk = WalkDir::new(real).follow_links(true).sort_by_file_name();
+        walk.into_iter().filter_entry(move |e| {
+            let link = e.depth() > 0 && e.path_is_symlink();
+            let out = link && e.path().canonicalize().is_ok_and(|real| leads_out(&real));
+            *outside += usize::from(out);
+            !out
+        })
+    });
     let entries = walk.into_iter().flatten().filter_map(|entry| match entry {
         Ok(e) if e.file_type().is_dir() => None,
         Ok(e) => {

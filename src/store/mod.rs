@@ -24,6 +24,6 @@ pub use rows::{
     RecordedVideo, SeenObjects, TextKind, VideoRecord, VideoRef, VideoRow,
 };
 pub use sqlite::{
-    GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, misread, words_held,
+    GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, misread, of_this_user, words_held,
 };
 pub use stamp::{FileStamp, content_digest};

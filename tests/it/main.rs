@@ -21,5 +21,6 @@ mod objects;
 mod pictures;
 mod recorded;
 mod removing;
+mod shared;
 mod timing;
 mod tiny_clip;

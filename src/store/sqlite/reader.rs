@@ -33,7 +33,7 @@ const HASHED_AT_OPENING: usize = 16 << 20;
 
 /// Reads a library. Each call sees what was committed when it began, whoever writes meanwhile.
 pub struct Reader {
-    catalog: Catalog,
+    pub(super) catalog: Catalog,
     pub(super) library: Library,
     view: RefCell<Option<View>>,
     words: RefCell<Option<OpenWords>>,
@@ -462,12 +462,6 @@ impl Reader {
 
     pub fn notes(&self) -> Result<Vec<Note>, StoreError> {
         self.catalog.notes()
-    }
-
-    /// Copies the library as it is now to a new folder, while others read and write it.
-    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.catalog.backup(to)?;
-        Library::at(to).writer()?.catch_up()
     }
 
     /// Up to `limit` vectors of a model, taken at random.

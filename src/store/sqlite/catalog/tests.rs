@@ -245,7 +245,7 @@ fn an_immutable_copy_can_be_read() {
 fn where_there_are_no_locks_nobody_writes() {
     let dir = tempfile::tempdir().unwrap();
     let unsupported = |_: &File| {
-        let cause = std::io::Error::from(std::io::ErrorKind::Unsupported);
+        let cause = std::io::Error::from(ErrorKind::Unsupported);
         Err(TryLockError::Error(cause))
     };
     let refused = lock_by(dir.path(), unsupported).unwrap_err();

@@ -115,7 +115,9 @@ impl Catalog {
             }));
         }
         let same = self.readings("digest", &digest, reading, model)?;
-        let moved = same.into_iter().find(|r| !r.path.exists());
+        let moved = same
+            .into_iter()
+            .find(|r| r.path.try_exists().is_ok_and(|there| !there));
         if let Some(found) = moved {
             self.follow(found.id, path, stamp)?;
             return Ok(Some(found.came_to()));
