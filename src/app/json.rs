@@ -259,6 +259,23 @@ struct SearchedSummary {
     cannot_tell: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     read_as: Vec<ReadingLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cut: Vec<CutLine>,
+}
+
+/// A sentence that is longer than what a model reads.
+#[derive(Serialize)]
+struct CutLine {
+    asked: String,
+    read: String,
+}
+
+fn cuts(of: &[(String, String)]) -> Vec<CutLine> {
+    let line = |(asked, read): &(String, String)| CutLine {
+        asked: asked.clone(),
+        read: read.clone(),
+    };
+    of.iter().map(line).collect()
 }
 
 /// What a model looks for where something else was asked.
@@ -289,7 +306,7 @@ fn readings(of: &[(String, Reading)]) -> Vec<ReadingLine> {
 
 impl SearchedLine {
     /// Of hits.
-    pub fn of_hits(answer: &Answer, read: &[(String, Reading)]) -> Self {
+    pub fn of_hits(answer: &Answer, read: &[(String, Reading)], cut: &[(String, String)]) -> Self {
         let method = match answer.method {
             Method::Exact => "exact",
             Method::Hnsw => "hnsw",
@@ -303,16 +320,22 @@ impl SearchedLine {
                 events: Some(answer.events),
                 cannot_tell: answer.untold.clone(),
                 read_as: readings(read),
+                cut: cuts(cut),
                 ..SearchedSummary::new(answer.hits.len(), &answer.searched)
             },
         }
     }
 
-    pub fn of_sequences(found: &Sequences, read: &[(String, Reading)]) -> Self {
+    pub fn of_sequences(
+        found: &Sequences,
+        read: &[(String, Reading)],
+        cut: &[(String, String)],
+    ) -> Self {
         Self {
             summary: SearchedSummary {
                 cannot_tell: found.untold.clone(),
                 read_as: readings(read),
+                cut: cuts(cut),
                 ..SearchedSummary::new(found.sequences.len(), &found.searched)
             },
         }
@@ -337,6 +360,7 @@ impl SearchedSummary {
             events: None,
             cannot_tell: Vec::new(),
             read_as: Vec::new(),
+            cut: Vec::new(),
         }
     }
 }

@@ -27,7 +27,7 @@ pub use index::{IndexRequest, Indexer};
 pub use label::{LabelRequest, Labelled, Labels};
 pub use models::{default_model, model_cards, open_model};
 pub use onlookers::{DetectorChoice, OnlookerChoice};
-pub use paths::real_path;
+pub use paths::{real_glob, real_path};
 pub use query::{Found, Judging, Query, Reply};
 pub use reembed::{ReembedRequest, Reembedding};
 pub use remove::Removal;

@@ -19,6 +19,23 @@ pub fn real_path(path: &Path) -> PathBuf {
     whole
 }
 
+/// A glob over paths as the catalogue keeps them, of one whose first folders are given by way of a link; `None` where
+/// they are not.
+pub fn real_glob(glob: &str, here: &Path) -> Option<String> {
+    let is_plain = |part: &&str| !part.contains(['*', '?', '[', '{', '\\']);
+    let parts: Vec<&str> = glob.split('/').collect();
+    let plain = parts.iter().take_while(|part| is_plain(part)).count();
+    let begins = parts[..plain].join("/");
+    let given = here.join(&begins);
+    let real = real_path(&given);
+    let rest = parts[plain..].join("/");
+    let root = globset::escape(&real.to_string_lossy());
+    (!begins.is_empty() && real != given).then(|| match rest.is_empty() {
+        true => root,
+        false => format!("{}/{rest}", root.trim_end_matches('/')),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +49,14 @@ mod tests {
         let gone = real_path(&root.join("link/day/gone.mp4"));
         assert_eq!(gone, root.join("disk/day/gone.mp4"));
         assert_eq!(real_path(&root.join("link")), root.join("disk"));
+        let real = |glob: &str| real_glob(glob, &root);
+        let disk = globset::escape(&root.join("disk").to_string_lossy());
+        assert_eq!(real("link/*/a?.mp4"), Some(format!("{disk}/*/a?.mp4")));
+        let absolute = format!("{}/link/**", root.display());
+        assert_eq!(real(&absolute), Some(format!("{disk}/**")));
+        assert_eq!(real("link/a.mp4"), Some(format!("{disk}/a.mp4")));
+        assert_eq!(real("disk/*"), None);
+        assert_eq!(real("*link*"), None);
         let up = root.join("nowhere/../x");
         assert_eq!(real_path(&up), up);
     }

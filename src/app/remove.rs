@@ -40,7 +40,10 @@ impl Removal {
 
 /// A file that cannot be looked at may well be there.
 pub(super) fn is_gone(path: &Path) -> bool {
-    path.try_exists().is_ok_and(|there| !there)
+    match path.try_exists() {
+        Ok(there) => !there,
+        Err(e) => e.kind() == std::io::ErrorKind::NotADirectory,
+    }
 }
 
 impl Session {

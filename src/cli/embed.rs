@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::args::Common;
 use super::output::json_line;
+use super::query::cut_after;
 use super::{session_in, tell_of_model};
 use crate::analyse::Views;
 use crate::app::{Error, default_model};
@@ -62,7 +63,12 @@ pub(super) fn run(common: &Common, args: &EmbedArgs) -> Result<ExitCode, Error> 
     tell_of_model(&session, common, args.model.is_none());
     let embedder = embedder.as_ref();
     let vectors: Vec<(Option<Region>, Embedding)> = match (&args.text, &args.image) {
-        (Some(text), _) => vec![(None, templates.embed(embedder, text)?)],
+        (Some(text), _) => {
+            if let Some(read) = templates.cut(embedder, text)? {
+                note!("{}", cut_after(embedder.name(), read));
+            }
+            vec![(None, templates.embed(embedder, text)?)]
+        }
         (None, Some(path)) => {
             let crops = embedder.profile().crops;
             let views = args.views.cut(load_picture(path)?, crops).into_iter();

@@ -138,6 +138,12 @@ impl Progress {
                 count(summary.doubtful, "video")
             );
         }
+        if summary.untoned > 0 {
+            note!(
+                "{} in HDR, seen dim and pale: FFmpeg is built without zscale and tonemap here",
+                count(summary.untoned, "video")
+            );
+        }
         if summary.interrupted {
             note!("stopped before the end; run the same command again to go on");
         }

@@ -222,6 +222,8 @@ impl<'a, 'v> Committer<'a, 'v> {
         let info = result.as_ref().ok().map(|(info, _)| info);
         let info_tags = info.map_or(Vec::new(), |info| info.tags.clone());
         let recorded = self.job.recorded(&video.path, info, video.stamp);
+        let untoned = result.as_ref().is_ok_and(|(_, report)| report.untoned);
+        self.summary.untoned += usize::from(untoned);
         let (outcome, mut record) = judge(result, file.embed_error);
         record.recorded = recorded;
         record.texts.extend(words(info_tags, beside));

@@ -127,6 +127,7 @@ pub fn run(
                 left: 0.0,
             });
         }
+        writer.forget_closed(&plan.folders)?;
         writer.set_recorded(&plan.anew)?;
         let videos = &plan.videos;
         let read = match videos.is_empty() || prober.stopped() {

@@ -67,6 +67,8 @@ pub struct Summary {
     pub updated: usize,
     /// Files whose time of recording may be wrong, of those read or updated.
     pub doubtful: usize,
+    /// Files read whose brightness has a range (HDR) that this FFmpeg cannot bring down.
+    pub untoned: usize,
     /// Files of other kinds, skipped.
     pub other: usize,
     /// Links out of the folders named, not followed.

@@ -76,9 +76,14 @@ impl PathProblem {
     pub(super) fn record(&self, job: &Job, writer: &mut ModelWriter) -> Result<(), IngestError> {
         if let Some(stamp) = self.stamp {
             let video = writer.begin_video(&self.path, stamp, &job.reading())?;
+            // A folder has no camera.
+            let recorded = match self.path.is_file() {
+                true => job.recorded(&self.path, None, stamp),
+                false => Recorded::default(),
+            };
             let record = VideoRecord {
                 error: Some(self.reason.clone()),
-                recorded: job.recorded(&self.path, None, stamp),
+                recorded,
                 ..Default::default()
             };
             writer.finish_video(video, self.continues, &record)?;
@@ -91,6 +96,8 @@ impl PathProblem {
 pub(super) struct Plan {
     pub(super) videos: Vec<Video>,
     pub(super) problems: Vec<PathProblem>,
+    /// Folders that could be looked into.
+    pub(super) folders: HashSet<PathBuf>,
     /// Known and unchanged, those read partly included.
     pub(super) current: usize,
     pub(super) still_partial: Vec<(PathBuf, String)>,
@@ -128,8 +135,13 @@ pub(super) fn make(
                 return Ok(plan);
             }
             let (path, named) = match entry {
-                Ok((path, named)) => (path, named && !job.found),
+                Ok(Entry::Folder(path)) => {
+                    plan.folders.insert(path);
+                    continue;
+                }
+                Ok(Entry::File { path, named }) => (path, named && !job.found),
                 Err(problem) => {
+                    plan.folders.remove(&problem.path);
                     plan.problems.push(problem);
                     continue;
                 }
@@ -141,7 +153,7 @@ pub(super) fn make(
             let stamp = match FileStamp::of(&path) {
                 Ok(stamp) => stamp,
                 Err(e) => {
-                    plan.problems.push(problem(path, e.to_string(), None));
+                    plan.problems.push(closed(path, &e));
                     continue;
                 }
             };
@@ -227,14 +239,24 @@ fn divide(videos: &mut [Video], sampling: Sampling, cores: usize) {
     }
 }
 
-/// Every file under `root` by its real path, with whether it was named itself. Links are
+/// What lies below a folder.
+enum Entry {
+    Folder(PathBuf),
+    /// By its real path, with whether it was named itself.
+    File {
+        path: PathBuf,
+        named: bool,
+    },
+}
+
+/// Every file under `root`, and the folders it lies in. Links are
 /// followed; those that lead nowhere or back up are skipped, those that lead out counted in `outside` where the job
 /// does not follow them.
 fn files_under<'a>(
     root: &Path,
     job: &'a Job,
     outside: &'a mut usize,
-) -> impl Iterator<Item = Result<(PathBuf, bool), PathProblem>> + 'a {
+) -> impl Iterator<Item = Result<Entry, PathProblem>> + 'a {
     let (real, missing) = match root.canonicalize() {
         Ok(real) => (Some(real), None),
         Err(e) => (None, Some(Err(problem(root.into(), e.to_string(), None)))),
@@ -256,23 +278,39 @@ fn files_under<'a>(
         })
     });
     let entries = walk.into_iter().flatten().filter_map(|entry| match entry {
-        Ok(e) if e.file_type().is_dir() => None,
+        Ok(e) if e.file_type().is_dir() => Some(Ok(Entry::Folder(e.into_path()))),
         Ok(e) => {
             let named = e.depth() == 0;
             let regular = e.file_type().is_file();
             // A pipe or a device would hang or never end.
             (regular || named).then(|| {
                 let path = e.into_path();
-                Ok((path.canonicalize().unwrap_or(path), named))
+                let path = path.canonicalize().unwrap_or(path);
+                Ok(Entry::File { path, named })
             })
         }
         Err(e) if e.loop_ancestor().is_some() || is_dangling(&e) => None,
         Err(e) => {
             let path = e.path().unwrap_or(Path::new("")).to_owned();
-            Some(Err(problem(path, e.to_string(), None)))
+            Some(Err(match e.io_error() {
+                Some(io) => closed(path, io),
+                None => problem(path, e.to_string(), None),
+            }))
         }
     });
     missing.into_iter().chain(entries)
+}
+
+/// A folder or a file that cannot be looked into; remembered, as there may be videos in it.
+fn closed(path: PathBuf, cause: &std::io::Error) -> PathProblem {
+    let is_gone = cause.kind() == std::io::ErrorKind::NotFound;
+    let unknown = FileStamp {
+        size: 0,
+        modified_ns: 0,
+    };
+    let stamp = (!is_gone).then(|| FileStamp::of(&path).unwrap_or(unknown));
+    let what = if path.is_dir() { "the folder " } else { "" };
+    problem(path, format!("{what}cannot be read: {cause}"), stamp)
 }
 
 fn problem(path: PathBuf, reason: String, stamp: Option<FileStamp>) -> PathProblem {

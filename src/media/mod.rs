@@ -50,6 +50,10 @@ pub enum MediaError {
         path: PathBuf,
         cause: ffmpeg_next::Error,
     },
+    #[error("{}: no index (moov) in the file: it was cut while recording, or copied only in part", path.display())]
+    NoIndex { path: PathBuf },
+    #[error("{}: encrypted: it cannot be seen without its key", path.display())]
+    Encrypted { path: PathBuf },
     #[error("{}: a still picture or text, not a video ({format})", path.display())]
     Still { path: PathBuf, format: String },
     #[error("{}: no video stream (audio or cover art only)", path.display())]

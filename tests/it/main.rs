@@ -21,6 +21,7 @@ mod objects;
 mod pictures;
 mod recorded;
 mod removing;
+mod said;
 mod shared;
 mod timing;
 mod tiny_clip;

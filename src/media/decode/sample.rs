@@ -9,7 +9,7 @@ use super::cuts::Cuts;
 use super::gate::{Gate, Step, Want};
 use super::report::{Ending, ReadReport};
 use super::sampling::{Sampling, Span};
-use super::source::Source;
+use super::source::{Source, is_encrypted};
 use super::stamps::Verdict;
 use super::subtitles::{self, Subtitle};
 use super::upright::Upright;
@@ -25,6 +25,9 @@ const MAX_FAILED_READS: u32 = 100;
 const CUT_SHORT_SECONDS: f64 = 2.0;
 const CUT_SHORT_SHARE: f64 = 0.05;
 const CUT_SHORT_AT_MOST: f64 = 10.0;
+
+/// Why a file is read no further that began in the clear.
+const ENCRYPTED: &str = "what follows is encrypted";
 
 /// Subtitles kept of one file.
 const SUBTITLES_KEPT: usize = 20_000;
@@ -172,6 +175,9 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
                     }
                     continue;
                 }
+            }
+            if packet.stream() == self.source.stream && is_encrypted(&packet) {
+                break Some(ENCRYPTED.to_owned());
             }
             if self.take(packet).is_break() {
                 return self.broken_off();
@@ -424,12 +430,14 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         if seen.frames == 0 && self.span.from == 0.0 {
             return Err(match report.ending {
                 Ending::Stopped => MediaError::Stopped { path },
+                Ending::Early(why) if why == ENCRYPTED => MediaError::Encrypted { path },
                 _ => MediaError::NoFrames {
                     path,
                     decode_errors: seen.decode_errors(),
                 },
             });
         }
+        report.untoned = self.upright.untoned();
         let last = self.last.map(Timestamp::seconds);
         if let Some(last) = last.or((self.span.from > 0.0).then_some(self.span.from)) {
             let read_to = seen.seconds_read().max(self.stream_to);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ffmpeg_next as ff;
 use serde::{Deserialize, Serialize};
 
+use super::boxes;
 use super::clock::Clock;
 use super::stamps::{Stamped, Stamps, Verdict};
 use crate::media::{MediaError, regular_file};
@@ -77,7 +78,12 @@ impl Source {
             return Err(MediaError::Empty { path: path.into() });
         }
         let file = File::open(path).map_err(unreadable)?;
-        Self::of(path, file, stop, choice)
+        Self::of(path, file, stop, choice).map_err(|e| match e {
+            MediaError::NotVideo { .. } if boxes::lack_index(path) => {
+                MediaError::NoIndex { path: path.into() }
+            }
+            e => e,
+        })
     }
 
     /// The same of an opened file.
@@ -247,6 +253,13 @@ impl Source {
             cause,
         }
     }
+}
+
+/// Whether a packet holds what nobody can decode without a key (ISO/IEC 23001-7).
+pub(super) fn is_encrypted(packet: &ff::Packet) -> bool {
+    let kinds = packet.side_data().map(|d| d.kind());
+    let encrypted = ff::packet::side_data::Type::EncryptionInfo;
+    kinds.into_iter().any(|kind| kind == encrypted)
 }
 
 fn initialise() {

@@ -1,6 +1,7 @@
 //! The one that adds vectors of one model.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use super::Writer;
 use crate::store::{
@@ -104,6 +105,15 @@ impl ModelWriter {
     /// What the file at a path told of when and by whom it was recorded, where it was read.
     pub fn recorded(&self, path: &Path) -> Result<Option<RecordedVideo>, StoreError> {
         self.writer.catalog.recorded(path)
+    }
+
+    /// Forgets that these folders could not be read: they can.
+    pub fn forget_closed(&mut self, folders: &HashSet<PathBuf>) -> Result<(), StoreError> {
+        let mut rows = Vec::new();
+        for folder in folders {
+            rows.extend(self.writer.catalog.video_at(folder)?);
+        }
+        self.writer.remove_videos(&rows)
     }
 
     /// Writes down anew when and by which cameras videos were recorded.

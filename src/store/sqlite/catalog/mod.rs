@@ -94,8 +94,10 @@ impl Catalog {
         let path = dir.join(FILE);
         match path.try_exists() {
             Ok(true) => {}
-            Ok(false) => return Err(StoreError::NoLibrary { dir: dir.into() }),
-            Err(_) => return Err(StoreError::Forbidden { dir: dir.into() }),
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+                return Err(StoreError::Forbidden { dir: dir.into() });
+            }
+            Ok(false) | Err(_) => return Err(StoreError::NoLibrary { dir: dir.into() }),
         }
         let db = open_to_read(&path).map_err(|e| match File::open(&path) {
             Err(denied) if denied.kind() == ErrorKind::PermissionDenied => {

@@ -351,7 +351,8 @@ pub fn update(
     make_folder(dir).map_err(io)?;
     let words = match Words::open(dir)? {
         Some(words) => words,
-        None => Words::create(dir)?,
+        None if rebuild => Words::create(dir)?,
+        None => return Err(WordsError::new(dir, "it is not there any more")),
     };
     let mut writer = words
         .index
