@@ -81,6 +81,7 @@ fn many_are_asked_for_in_a_terminal_only() {
         let mut script = Command::new("script")
             .args(["-qec", &line, "/dev/null"])
             .current_dir(v.dir.path())
+            .env("SHELL", "/bin/sh")
             .env("VSEARCH_LIBRARY", v.dir.path().join("library"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
