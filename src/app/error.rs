@@ -1,6 +1,8 @@
 //! An error on its way to the user, whatever face they see: of what kind it is, what happened, why, and
 //! what to do next.
 
+mod store;
+
 use std::error::Error as Cause;
 use std::fmt;
 
@@ -126,84 +128,6 @@ impl From<std::io::Error> for Error {
     }
 }
 
-impl From<StoreError> for Error {
-    fn from(cause: StoreError) -> Self {
-        use StoreError as E;
-        let (kind, hint): (Kind, Option<String>) = match &cause {
-            E::NoLibrary { .. } => (
-                Kind::User,
-                Some("make one: vsearch index FOLDER (or name another with --library DIR)".into()),
-            ),
-            E::Newer { .. } => (
-                Kind::Environment,
-                Some("update vsearch, or name another library with --library DIR; nothing was changed".into()),
-            ),
-            E::Older { .. } => (
-                Kind::User,
-                Some(
-                    "bring it up to date with the next `vsearch index FOLDER`; nothing is read again for that"
-                        .into(),
-                ),
-            ),
-            E::ReadOnly { .. } => (
-                Kind::Environment,
-                Some("make it writable, or index into another: --library DIR (queries work as it is)".into()),
-            ),
-            E::Busy { .. } => (
-                Kind::Environment,
-                Some("wait for the other vsearch to end, then try again".into()),
-            ),
-            E::NoLocks { .. } => (
-                Kind::Environment,
-                Some(
-                    "keep the library on a local disk: --library DIR (the videos may stay where they are)"
-                        .into(),
-                ),
-            ),
-            E::Full { .. } => (
-                Kind::Environment,
-                Some("make room, then run the same command again to go on".into()),
-            ),
-            E::Folder { .. } => (
-                Kind::Environment,
-                Some("name a folder you can write to: --library DIR".into()),
-            ),
-            E::Damaged { path, .. } | E::Migration { path, .. } => (
-                Kind::Data,
-                Some(format!(
-                    "keep {} for a look, and index into a new folder: vsearch index --library DIR FOLDER",
-                    path.display()
-                )),
-            ),
-            E::Sqlite(_) => (Kind::Data, None),
-            E::OtherModel { model, .. } => (
-                Kind::User,
-                Some(format!(
-                    "change over, while the other goes on answering: vsearch reembed --model {} (or \
-                     leave --model out, or give it a library of its own: --library DIR)",
-                    quoted(model)
-                )),
-            ),
-            E::OtherLength { model, .. } => (
-                Kind::User,
-                Some(format!("ask with the model it was made by: --model {}", quoted(model))),
-            ),
-            E::Words(_) => (
-                Kind::Data,
-                Some("rebuild it: vsearch check --repair".into()),
-            ),
-            E::Vectors(_) => (
-                Kind::Environment,
-                Some(
-                    "check that the disk of the library is writable and not full, then run `vsearch index` again"
-                        .into(),
-                ),
-            ),
-        };
-        Self::new(kind, cause).maybe_hint(hint)
-    }
-}
-
 impl Error {
     fn maybe_hint(self, hint: Option<String>) -> Self {
         match hint {
@@ -271,6 +195,7 @@ impl From<RequestError> for Error {
         use RequestError as E;
         let hint = match &cause {
             E::EmptySentence => SAY_SOMETHING.into(),
+            E::NoWords => "say which: vsearch query --text \"gate 3\"".into(),
             E::Weight { text, weight } if *weight < 0.0 => {
                 format!(
                     "what is not wanted: --not {}",

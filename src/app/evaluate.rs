@@ -245,8 +245,30 @@ impl Asker<'_> {
 pub fn read_truth(path: &Path) -> Result<Vec<TruthFile>, Error> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Error::user(format!("{}: cannot be read: {e}", path.display())))?;
-    serde_json::from_str(&text).map_err(|e| {
-        Error::user(format!("{}: not a ground truth: {e}", path.display()))
-            .hint("its form is in docs/formats.md and `vsearch eval --help`")
-    })
+    let form = "its form is in docs/formats.md and `vsearch eval --help`";
+    let truth: Vec<TruthFile> = serde_json::from_str(&text).map_err(|e| {
+        Error::user(format!("{}: not a ground truth: {e}", path.display())).hint(form)
+    })?;
+    if truth.is_empty() {
+        let what = format!(
+            "{}: holds no file: nothing would be measured",
+            path.display()
+        );
+        return Err(Error::user(what).hint(form));
+    }
+    for file in &truth {
+        for TruthQuery { query, intervals } in &file.queries {
+            let backwards = intervals.iter().find(|[start, end]| start > end);
+            if let Some([start, end]) = backwards {
+                let what = format!(
+                    "{}: {}, {query:?}: the interval [{start}, {end}] ends before it starts",
+                    path.display(),
+                    file.file
+                );
+                let hint = format!("write seconds from the start of the video: [{end}, {start}]");
+                return Err(Error::user(what).hint(hint));
+            }
+        }
+    }
+    Ok(truth)
 }

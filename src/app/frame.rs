@@ -29,6 +29,7 @@ pub fn picture_of(reader: &Reader, hit: &Hit) -> Result<Picture, Error> {
     let choice = Choice {
         stream: hit.stream,
         pixels: Some(crate::media::Limits::default().pixels),
+        from_start: hit.clock_jumps,
     };
     let unreadable = match frame_at(&hit.video, choice, hit.time) {
         Ok(pixels) => return Ok(Picture { pixels, kept: None }),

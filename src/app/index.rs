@@ -15,6 +15,8 @@ use crate::store::{GRAPH_FROM, GraphProgress, Library, NewModel, StoreError};
 #[derive(Debug, Clone, Default)]
 pub struct IndexRequest {
     pub policy: Policy,
+    /// Links out of the folders named are followed.
+    pub follow: bool,
     /// The library's own, else the default one, where `None`.
     pub model: Option<String>,
     /// What suits the model where `None`.
@@ -47,6 +49,7 @@ impl Session {
             library: self.library().clone(),
             job: Job {
                 policy: request.policy,
+                follow: request.follow,
                 onlookers: request.onlookers.open()?,
                 thumbnail: request.thumbnail,
                 names: request.names,
@@ -83,6 +86,11 @@ impl Indexer {
     ) -> Result<Summary, Error> {
         if !found {
             some_exist(paths)?;
+        }
+        // What was found lies below what was named.
+        if !found {
+            let real = |p: &PathBuf| p.canonicalize().unwrap_or_else(|_| p.clone());
+            self.job.roots = paths.iter().map(real).collect();
         }
         self.job.paths = paths.to_vec();
         self.job.found = found;

@@ -272,6 +272,23 @@ struct SearchedSummary {
     cannot_tell: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     read_as: Vec<ReadingLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cut: Vec<CutLine>,
+}
+
+/// A sentence that is longer than what a model reads.
+#[derive(Serialize)]
+struct CutLine {
+    asked: String,
+    read: String,
+}
+
+fn cuts(of: &[(String, String)]) -> Vec<CutLine> {
+    let line = |(asked, read): &(String, String)| CutLine {
+        asked: asked.clone(),
+        read: read.clone(),
+    };
+    of.iter().map(line).collect()
 }
 
 /// What a model looks for where something else was asked.
@@ -302,7 +319,7 @@ fn readings(of: &[(String, Reading)]) -> Vec<ReadingLine> {
 
 impl SearchedLine {
     /// Of hits.
-    pub fn of_hits(answer: &Answer, read: &[(String, Reading)]) -> Self {
+    pub fn of_hits(answer: &Answer, read: &[(String, Reading)], cut: &[(String, String)]) -> Self {
         let method = match answer.method {
             Method::Exact => "exact",
             Method::Hnsw => "hnsw",
@@ -316,16 +333,22 @@ impl SearchedLine {
                 events: Some(answer.events),
                 cannot_tell: answer.untold.clone(),
                 read_as: readings(read),
+                cut: cuts(cut),
                 ..SearchedSummary::new(answer.hits.len(), &answer.searched)
             },
         }
     }
 
-    pub fn of_sequences(found: &Sequences, read: &[(String, Reading)]) -> Self {
+    pub fn of_sequences(
+        found: &Sequences,
+        read: &[(String, Reading)],
+        cut: &[(String, String)],
+    ) -> Self {
         Self {
             summary: SearchedSummary {
                 cannot_tell: found.untold.clone(),
                 read_as: readings(read),
+                cut: cuts(cut),
                 ..SearchedSummary::new(found.sequences.len(), &found.searched)
             },
         }
@@ -351,6 +374,7 @@ impl SearchedSummary {
             events: None,
             cannot_tell: Vec::new(),
             read_as: Vec::new(),
+            cut: Vec::new(),
         }
     }
 }
@@ -367,6 +391,8 @@ pub struct VideoLine<'a> {
     decode_errors: u64,
     lost_packets: u64,
     lost_frames: u64,
+    wrong_times: u64,
+    jumps: &'a [(f64, f64)],
     gaps: &'a [(f64, f64)],
     faults: &'a [f64],
     error: Option<&'a str>,
@@ -376,6 +402,7 @@ pub struct VideoLine<'a> {
     indexed_at: Option<i64>,
     camera: Option<&'a str>,
     recorded_from: Option<&'a str>,
+    recorded_doubt: Option<&'a str>,
     container: Option<&'a str>,
     codec: Option<&'a str>,
     width: Option<u32>,
@@ -395,6 +422,8 @@ impl<'a> VideoLine<'a> {
             decode_errors: seen.decode_errors(),
             lost_packets: seen.lost_packets,
             lost_frames: seen.lost_frames,
+            wrong_times: seen.wrong_times,
+            jumps: &seen.jumps,
             gaps: &seen.gaps,
             faults: &seen.faults,
             error: v.error.as_deref(),
@@ -404,6 +433,7 @@ impl<'a> VideoLine<'a> {
             indexed_at: v.indexed_at,
             camera: v.camera.as_deref(),
             recorded_from: v.recorded_from.as_deref(),
+            recorded_doubt: v.recorded_doubt.as_deref(),
             container: v.container.as_deref(),
             codec: v.codec.as_deref(),
             width: v.width,

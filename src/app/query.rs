@@ -35,6 +35,8 @@ pub struct Reply {
     pub unread_script: Option<&'static str>,
     /// Sentences of which it looks for something else than was asked, and for what.
     pub readings: Vec<(String, Reading)>,
+    /// Sentences that are longer than what it reads, and what it read of them.
+    pub cut: Vec<(String, String)>,
 }
 
 /// Hits of one question, or sequences of several.
@@ -59,6 +61,7 @@ impl Session {
         let mut questions = resolver.questions(&asked.request)?;
         let unread_script = questions.iter().find_map(|q| q.unread_script);
         let readings = questions.iter().flat_map(Question::readings).collect();
+        let cut = questions.iter().flat_map(Question::cut).collect();
         let (filter, options) = (&asked.filter, asked.options);
         let found = match &mut questions[..] {
             [question] => {
@@ -86,6 +89,7 @@ impl Session {
             model: embedder.name().into(),
             unread_script,
             readings,
+            cut,
         })
     }
 

@@ -2,43 +2,57 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Session, quoted};
+use super::{Error, Session, quoted, real_path};
+use crate::store::Reader;
 use crate::types::VideoId;
 
-/// What was taken out.
+/// What is to be taken out.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Removed {
-    pub videos: usize,
+pub struct Removal {
+    /// The videos, by path.
+    pub videos: Vec<(VideoId, PathBuf)>,
     /// Paths that name nothing in the library.
     pub unknown: Vec<PathBuf>,
 }
 
-impl Session {
-    /// Takes out the videos at or below paths; and, `missing`, those whose files are gone. The files are
-    /// not touched and need not exist any more.
-    pub fn remove(&self, paths: &[PathBuf], missing: bool) -> Result<Removed, Error> {
-        let videos = self.current_reader()?.videos()?;
-        let mut gone: Vec<VideoId> = Vec::new();
-        let mut removed = Removed::default();
+impl Removal {
+    /// The videos at or below paths; `missing`: of those, or of all where no path is given, the ones whose files
+    /// are gone. The files need not exist any more.
+    pub fn of(reader: &Reader, paths: &[PathBuf], missing: bool) -> Result<Self, Error> {
+        let mut videos: Vec<(VideoId, PathBuf)> = reader
+            .videos()?
+            .into_iter()
+            .map(|v| (v.id, v.path))
+            .collect();
+        let mut unknown = Vec::new();
+        if !paths.is_empty() {
+            let paths: Vec<PathBuf> = paths.iter().map(|p| real_path(p)).collect();
+            let names_none = |path: &&PathBuf| !videos.iter().any(|(_, v)| v.starts_with(path));
+            unknown.extend(paths.iter().filter(names_none).cloned());
+            videos.retain(|(_, v)| paths.iter().any(|p| v.starts_with(p)));
+        }
         if missing {
-            gone.extend(videos.iter().filter(|v| !v.path.exists()).map(|v| v.id));
+            videos.retain(|(_, v)| is_gone(v));
         }
-        for path in paths {
-            let path = absolute(path);
-            let below = videos.iter().filter(|v| v.path.starts_with(&path));
-            let before = gone.len();
-            gone.extend(below.map(|v| v.id));
-            if gone.len() == before {
-                removed.unknown.push(path);
-            }
-        }
-        gone.sort();
-        gone.dedup();
+        Ok(Self { videos, unknown })
+    }
+}
+
+/// A file that cannot be looked at may well be there.
+pub(super) fn is_gone(path: &Path) -> bool {
+    match path.try_exists() {
+        Ok(there) => !there,
+        Err(e) => e.kind() == std::io::ErrorKind::NotADirectory,
+    }
+}
+
+impl Session {
+    /// Takes videos out. Their files are not touched.
+    pub fn remove(&self, removal: &Removal) -> Result<(), Error> {
+        let gone: Vec<VideoId> = removal.videos.iter().map(|(id, _)| *id).collect();
         let mut writer = self.library().writer()?;
         writer.remove_videos(&gone)?;
-        writer.catch_up()?;
-        removed.videos = gone.len();
-        Ok(removed)
+        Ok(writer.catch_up()?)
     }
 
     /// Writes down what a video shows, or a time of it in seconds.
@@ -48,7 +62,7 @@ impl Session {
             return Err(Error::user("the note is empty")
                 .hint("say what the video shows: vsearch note gate.mp4 \"green van\""));
         }
-        let path = video.canonicalize().unwrap_or_else(|_| video.to_owned());
+        let path = real_path(video);
         let reader = self.current_reader()?;
         let Some(known) = reader.video_at(&path)? else {
             let path = path.display();
@@ -82,11 +96,4 @@ impl Session {
         }
         Ok(writer.catch_up()?)
     }
-}
-
-/// As the catalogue keeps it: links resolved where the file still exists.
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize()
-        .or_else(|_| std::path::absolute(path))
-        .unwrap_or_else(|_| path.to_owned())
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::remove::is_gone;
 use super::{Error, Session};
 use crate::store::VideoRow;
 
@@ -38,7 +39,7 @@ pub struct Summary {
 /// Why a file is not wholly in the library, or not wholly there any more.
 pub fn trouble(video: &VideoRow) -> Option<String> {
     match (&video.error, video.complete) {
-        _ if !video.path.exists() => Some("the file is gone; vsearch remove --missing".into()),
+        _ if is_gone(&video.path) => Some("the file is gone; vsearch remove --missing".into()),
         (Some(error), _) => Some(error.clone()),
         (None, false) => Some("reading was interrupted; index it again".into()),
         (None, true) => None,

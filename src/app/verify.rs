@@ -5,11 +5,15 @@ use std::path::Path;
 
 use super::{Error, Session};
 use crate::analyse::{Views, crop};
-use crate::media::{Choice, Limits, MediaError, frame_at};
+use crate::media::{Choice, FrameReader, Limits, MediaError};
 
 /// The same picture reached by seeking, embedded again: a neighbouring frame of a moving scene lies
 /// lower.
 const SAME: f32 = 0.97;
+/// Seconds by which a stored time may miss the one the file gives for its frame: rounding.
+const SAME_TIME: f64 = 0.002;
+/// Seconds before a frame from which on it is reached once more where its stamp is doubted.
+const RUN_UP: f64 = 3.0;
 
 /// What was checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,11 +34,18 @@ pub enum VerifyEvent<'a> {
         seconds: f64,
         similarity: f32,
     },
+    /// The file says of the frame found there that it is shown at another time.
+    Elsewhere {
+        video: &'a Path,
+        seconds: f64,
+        stamped: f64,
+    },
     Unreadable(MediaError),
 }
 
 impl Session {
-    /// Seeks to so many moments, taken at random, embeds the frames found there and compares.
+    /// Seeks to so many moments, taken at random, compares their times with what the file itself says of the
+    /// frames found there, embeds them and compares these too.
     pub fn verify(
         &self,
         sample: usize,
@@ -70,9 +81,11 @@ impl Session {
             let choice = Choice {
                 stream: video.stream,
                 pixels: Some(Limits::default().pixels),
+                from_start: video.clock_jumps,
             };
-            let frame = match frame_at(&video.path, choice, seconds) {
-                Ok(frame) => frame,
+            let mut file = FrameReader::new(&video.path, choice, None);
+            let frame = match file.frame_at(seconds) {
+                Ok((frame, _)) => frame,
                 Err(e) => {
                     verified.unreadable += 1;
                     report(VerifyEvent::Unreadable(e));
@@ -80,6 +93,15 @@ impl Session {
                 }
             };
             videos.insert(row.video);
+            if let Some(stamped) = elsewhere(&mut file, seconds) {
+                verified.differ += 1;
+                report(VerifyEvent::Elsewhere {
+                    video: &video.path,
+                    seconds,
+                    stamped,
+                });
+                continue;
+            }
             let part = match row.region {
                 Some(region) => crop(&frame, region),
                 None if video.reading.views == Views::Fit.to_string() => {
@@ -102,4 +124,14 @@ impl Session {
         verified.videos = videos.len();
         Ok(verified)
     }
+}
+
+/// When the file says that the frame just found at `seconds` is shown, where that is another time.
+fn elsewhere(file: &mut FrameReader, seconds: f64) -> Option<f64> {
+    let misses = |stamped: &f64| (stamped - seconds).abs() > SAME_TIME;
+    file.stamped_at().filter(misses)?;
+    // A seek may have led to a frame whose stamp is wrong: those before it tell.
+    file.frame_at((seconds - RUN_UP).max(0.0)).ok()?;
+    file.frame_at(seconds).ok()?;
+    file.stamped_at().filter(misses)
 }

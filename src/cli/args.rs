@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::backup::BackupArgs;
+use super::camera::CameraArgs;
 use super::check::CheckArgs;
 use super::embed::EmbedArgs;
 use super::eval::EvalArgs;
 use super::index::IndexArgs;
 use super::label::LabelArgs;
+use super::library::LibraryArgs;
 use super::model::ModelArgs;
 use super::note::NoteArgs;
 use super::query::QueryArgs;
@@ -70,8 +72,10 @@ pub(super) enum Verb {
     Reembed(ReembedArgs),
     Teach(TeachArgs),
     Note(NoteArgs),
+    Camera(CameraArgs),
     Check(CheckArgs),
     Backup(BackupArgs),
+    Library(LibraryArgs),
     Remove(RemoveArgs),
     Model(ModelArgs),
     Embed(EmbedArgs),

@@ -62,6 +62,11 @@ impl AskArgs {
         Ok(request)
     }
 
+    /// As it was typed.
+    pub(super) fn sentence(&self) -> Option<&str> {
+        self.sentence.as_deref()
+    }
+
     /// The set of phrasings that are averaged, where there is one.
     pub(super) fn averaged(&self) -> Option<&str> {
         Some(self.templates.as_str()).filter(|t| *t != "none")

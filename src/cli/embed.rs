@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::args::Common;
 use super::output::json_line;
+use super::query::cut_after;
 use super::{session_in, tell_of_model};
 use crate::analyse::Views;
 use crate::app::{Error, default_model};
@@ -64,6 +65,9 @@ pub(super) fn run(common: &Common, args: &EmbedArgs) -> Result<ExitCode, Error> 
     let vectors: Vec<(Option<Region>, Embedding)> = match (&args.text, &args.image) {
         (Some(text), _) => {
             let read = embedder.read(text).text;
+            if let Some(read) = templates.cut(embedder, &read)? {
+                note!("{}", cut_after(embedder.name(), read));
+            }
             vec![(None, templates.embed(embedder, &read)?)]
         }
         (None, Some(path)) => {

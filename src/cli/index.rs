@@ -7,7 +7,7 @@ use super::args::Common;
 use super::progress::{Counter, Progress};
 use super::reading::{LimitArgs, NameArgs, OnlookerArgs};
 use super::stop::on_interrupt;
-use super::{session, tell_of_model};
+use super::{session, tell_of_model, tell_of_modes};
 use crate::analyse::Views;
 use crate::app::{Error, IndexRequest, Indexer};
 use crate::embed::builtin;
@@ -53,6 +53,9 @@ pub(super) struct IndexArgs {
     /// Videos, and folders to walk
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Follow links that lead out of the folders named
+    #[arg(long)]
+    follow: bool,
     /// Look at one frame every SECONDS
     #[arg(long, value_name = "SECONDS", value_parser = positive_seconds, conflicts_with = "keyframes")]
     every: Option<f64>,
@@ -126,6 +129,7 @@ impl IndexArgs {
         };
         IndexRequest {
             policy: Policy::new(sampling, self.fold, self.stream),
+            follow: self.follow,
             model: self.model.clone(),
             views: self.views,
             onlookers: self.onlookers.choice(),
@@ -142,6 +146,7 @@ pub(super) fn run(common: &Common, args: &IndexArgs) -> Result<ExitCode, Error> 
     let is_default = args.model.is_none() && indexer.model_name() == builtin::NAME;
     tell_of_model(&session, common, is_default);
     let summary = read(common, &mut indexer, args.paths(), false)?;
+    tell_of_modes(&session, common);
     if !summary.interrupted {
         grow(common, &indexer)?;
     }

@@ -11,6 +11,7 @@ macro_rules! note {
 mod args;
 mod ask;
 mod backup;
+mod camera;
 mod check;
 mod embed;
 mod eval;
@@ -18,6 +19,7 @@ mod feedback;
 mod hits;
 mod index;
 mod label;
+mod library;
 mod log;
 mod model;
 mod note;
@@ -105,6 +107,17 @@ fn tell_of_model(session: &Session, common: &args::Common, is_default: bool) {
     }
 }
 
+/// Says, once for each library, that others can read it where nobody asked for that.
+fn tell_of_modes(session: &Session, common: &args::Common) {
+    if !common.quiet && session.library().is_newly_found_open() {
+        let dir = session.library().dir().to_string_lossy();
+        note!(
+            "other users of this machine can read {dir}; to keep it to yourself: chmod -R go= {}",
+            crate::app::quoted(&dir)
+        );
+    }
+}
+
 /// What candle reads before each matrix product: how many threads it may take.
 const PRODUCT_THREADS: &str = "RAYON_NUM_THREADS";
 
@@ -136,8 +149,10 @@ fn dispatch(args: Args) -> Result<ExitCode, Error> {
         Verb::Reembed(a) => reembed::run(&common, &a),
         Verb::Teach(a) => teach::run(&common, &a),
         Verb::Note(a) => note::run(&common, &a),
+        Verb::Camera(a) => camera::run(&common, &a),
         Verb::Check(a) => check::run(&common, &a),
         Verb::Backup(a) => backup::run(&common, &a),
+        Verb::Library(a) => library::run(&common, &a),
         Verb::Remove(a) => remove::run(&common, &a),
         Verb::DecodeWorker { memory, parent } => {
             // Stopping is the parent's to decide.

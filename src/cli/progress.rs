@@ -115,7 +115,12 @@ impl Progress {
             (summary.partial, "of them only partly"),
             (summary.failed, "could not be read"),
             (summary.current, "unchanged"),
+            (summary.updated, "of them given another camera or time"),
             (summary.other, "of other kinds skipped"),
+            (
+                summary.outside,
+                "linked to outside the folders and left out (--follow)",
+            ),
         ] {
             if n > 0 {
                 line += &format!(", {n} {what}");
@@ -127,6 +132,18 @@ impl Progress {
             summary.frames,
             summary.moments
         );
+        if summary.doubtful > 0 {
+            note!(
+                "{} whose time of recording may be wrong; why: vsearch status --json (recorded_doubt)",
+                count(summary.doubtful, "video")
+            );
+        }
+        if summary.untoned > 0 {
+            note!(
+                "{} in HDR, seen dim and pale: FFmpeg is built without zscale and tonemap here",
+                count(summary.untoned, "video")
+            );
+        }
         if summary.interrupted {
             note!("stopped before the end; run the same command again to go on");
         }

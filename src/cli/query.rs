@@ -11,7 +11,7 @@ use super::output::{count, json_line, length, print, shown};
 use super::scope::ScopeArgs;
 use super::{feedback, pictures, session, tell_of_model};
 use crate::app::json::{HitLine, SearchedLine, SequenceLine};
-use crate::app::{Error, Found, Query, Reply, Session};
+use crate::app::{Error, Found, Query, Reply, Session, quoted};
 use crate::embed::{Reading, Templates};
 use crate::models;
 use crate::search::{Answer, Clause, Line, MINIMUM_CONFIDENCE, Options, Request};
@@ -79,14 +79,14 @@ pub(super) struct QueryArgs {
     /// Then this, within the time of --within; repeat it for longer sequences
     #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["text", "feedback", "per_video", "diverse", "thumbnails", "show", "explain"])]
     then: Vec<String>,
-    /// Longest time from the end of one step of a sequence to the start of the next: 10s, 5m, 1h
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s", requires = "then")]
-    within: f64,
+    /// Longest time from the end of one step of a sequence to the start of the next: 10s, 5m, 1h [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    within: Option<f64>,
     /// Follow a sequence by wall clock in front of one camera [default: within one video]
-    #[arg(long, requires = "then")]
+    #[arg(long)]
     same_camera: bool,
     /// Follow a sequence by wall clock across all cameras
-    #[arg(long, requires = "then", conflicts_with = "same_camera")]
+    #[arg(long, conflicts_with = "same_camera")]
     any_camera: bool,
     /// Judge hits one by one; each answer refines the search
     #[arg(long, conflicts_with_all = ["text", "not", "per_video", "diverse", "thumbnails", "explain", "all", "matches"])]
@@ -115,6 +115,13 @@ pub(super) struct QueryArgs {
     scope: ScopeArgs,
 }
 
+/// Words, and at most so many characters, shown of where a sentence was cut.
+const CUT_SHOWN: usize = 5;
+const CUT_AT_MOST: usize = 60;
+
+/// Seconds between the steps of a sequence where nobody says otherwise.
+const WITHIN: f64 = 60.0;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Sort {
     /// Best first
@@ -141,13 +148,20 @@ pub(super) fn run(common: &Common, args: &QueryArgs) -> Result<ExitCode, Error> 
                 json_line(&SequenceLine::new(sequence))?;
             }
             match args.json {
-                true => json_line(&SearchedLine::of_sequences(found, &reply.readings))?,
+                true => json_line(&SearchedLine::of_sequences(
+                    found,
+                    &reply.readings,
+                    &reply.cut,
+                ))?,
                 false => print(&sequence_table(&found.sequences))?,
             }
         }
     }
     for (asked, reading) in &reply.readings {
         note!("{}", read_as(&reply.model, asked, reading));
+    }
+    for (_, read) in &reply.cut {
+        note!("{}", cut_after(&reply.model, read));
     }
     let searched = reply.searched();
     if args.explain && !query.filter.is_everything() {
@@ -254,6 +268,7 @@ fn nothing_found(reply: &Reply, query: &Query) -> Option<String> {
 
 impl QueryArgs {
     fn query(&self) -> Result<Query, Error> {
+        self.needs_steps()?;
         Ok(Query {
             request: self.ask.request(&self.then)?,
             filter: self.scope.filter(&std::env::current_dir()?)?,
@@ -267,13 +282,33 @@ impl QueryArgs {
             },
             model: self.model.clone(),
             templates: Templates::named(&self.ask.templates)?,
-            within: self.within,
+            within: self.within.unwrap_or(WITHIN),
             line: match (self.same_camera, self.any_camera) {
                 (true, _) => Line::Camera,
                 (_, true) => Line::Anywhere,
                 _ => Line::Video,
             },
         })
+    }
+
+    /// Refuses what tells how steps follow one another where there is one only.
+    fn needs_steps(&self) -> Result<(), Error> {
+        let within = self.within.map(|s| format!("--within {s}s"));
+        let camera = self.same_camera.then(|| "--same-camera".to_owned());
+        let given = within
+            .or(camera)
+            .or(self.any_camera.then(|| "--any-camera".to_owned()));
+        let Some(given) = given.filter(|_| self.then.is_empty()) else {
+            return Ok(());
+        };
+        let first = self.ask.sentence().unwrap_or("a car stops");
+        Err(Error::user(format!(
+            "{given} tells how the next thing must follow, and none does"
+        ))
+        .hint(format!(
+            "say what follows: vsearch query {} --then \"a person gets out\" {given}",
+            quoted(first)
+        )))
     }
 
     fn print_hits(
@@ -288,13 +323,13 @@ impl QueryArgs {
             answer.sort_by_time();
         }
         if let Some(reason) = &answer.without_words {
-            note!("words were ignored: {reason} (vsearch check --repair)");
+            note!("words were ignored: {reason} (see: vsearch check)");
         }
         if self.json {
             for hit in &answer.hits {
                 json_line(&HitLine::new(hit, self.explain))?;
             }
-            json_line(&SearchedLine::of_hits(&answer, &reply.readings))?;
+            json_line(&SearchedLine::of_hits(&answer, &reply.readings, &reply.cut))?;
         } else {
             print(&table(&answer, self.explain))?;
         }
@@ -341,6 +376,17 @@ fn read_as(model: &str, asked: &str, reading: &Reading) -> String {
         said.push(format!("searched for {:?}", reading.text));
     }
     said.join("; ")
+}
+
+/// How far a sentence was read.
+pub(super) fn cut_after(model: &str, read: &str) -> String {
+    let words: Vec<&str> = read.split(' ').collect();
+    let last = words[words.len().saturating_sub(CUT_SHOWN)..].join(" ");
+    let last: Vec<char> = last.chars().collect();
+    let last: String = last[last.len().saturating_sub(CUT_AT_MOST)..]
+        .iter()
+        .collect();
+    format!("the sentence is longer than {model} reads: all behind \"…{last}\" was left out")
 }
 
 /// A reader who trusts the answer must know that the model could not read the question.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
-use regex::Regex;
 
 use super::index::positive_seconds;
 use crate::app::{DetectorChoice, OnlookerChoice};
-use crate::ingest::NameReader;
+use crate::ingest::{NamePattern, NameReader};
 use crate::media::Limits;
+use crate::store::zone_from_text;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits of one file")]
@@ -68,25 +68,29 @@ impl OnlookerArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Camera and time of recording")]
 pub(super) struct NameArgs {
-    /// Camera of all these videos [default: what stands before a date in the file's name]
+    /// Camera of all these videos [default: as names and folders tell, docs/recorders.md]; those that are
+    /// known are given it without being read again
     #[arg(long, value_name = "NAME")]
     camera: Option<String>,
-    /// How names tell camera and time: a regular expression with groups camera, year, month, day,
-    /// hour, minute, second (any of them), on the name without its extension
+    /// How paths tell camera and time: a regular expression with groups camera, year, month, day, hour,
+    /// minute, second, millisecond, zone, epoch (any of them), on the path below PATH without its extension
+    /// or, where it does not fit, on the name alone; holds for videos that are known, too
     #[arg(long, value_name = "REGEX")]
-    name_pattern: Option<Regex>,
-    /// Time zone of times in names, as Europe/Berlin [default: this machine's]
-    #[arg(long, value_name = "ZONE", value_parser = time_zone)]
+    name_pattern: Option<NamePattern>,
+    /// Time zone of times that tell none, as Europe/Berlin or +02:00 [default: this machine's]; moves the
+    /// times of videos that are known, too
+    #[arg(long, value_name = "ZONE", value_parser = time_zone, allow_hyphen_values = true)]
     time_zone: Option<TimeZone>,
 }
 
 impl NameArgs {
     pub(super) fn reader(&self) -> NameReader {
-        let zone = self.time_zone.clone().unwrap_or_else(TimeZone::system);
-        NameReader::new(self.name_pattern.clone(), self.camera.clone(), zone)
+        let (pattern, camera) = (self.name_pattern.clone(), self.camera.clone());
+        NameReader::new(pattern, camera, self.time_zone.clone())
     }
 }
 
 pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| "no time zone of that name; as Europe/Berlin or UTC".into())
+    let zone = zone_from_text(name);
+    zone.ok_or_else(|| "no time zone of that name; as Europe/Berlin, UTC or +02:00".into())
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::reading::time_zone;
-use crate::app::Error;
+use crate::app::{Error, real_glob};
 use crate::store::{Filter, ObjectFilter};
 
 #[derive(Debug, Args)]
@@ -58,6 +58,9 @@ impl ScopeArgs {
         }
         if let Some(glob) = &self.inside {
             filter = filter.within(glob, here)?;
+            if let Some(real) = real_glob(glob, here) {
+                filter = filter.or_within(&real)?;
+            }
         }
         if let Some(glob) = &self.camera {
             filter = filter.camera(glob)?;

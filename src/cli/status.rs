@@ -190,6 +190,7 @@ fn gaps(videos: &[VideoRow]) -> String {
             }
             _ if seen.gaps.is_empty()
                 && seen.faults.is_empty()
+                && seen.jumps.is_empty()
                 && v.error.is_none()
                 && v.complete =>
             {
@@ -205,6 +206,17 @@ fn gaps(videos: &[VideoRow]) -> String {
         if let Some(note) = trouble(v) {
             let _ = writeln!(out, "    {note}");
         }
+        for (time, moved) in &seen.jumps {
+            let at = timecode(*time);
+            let _ = writeln!(
+                out,
+                "    {at}  the clock began anew; times go on, {moved:+.1} s from what the file says"
+            );
+        }
+        if seen.wrong_times > 0 {
+            let frames = count(seen.wrong_times as usize, "frame");
+            let _ = writeln!(out, "    {frames} seen whose time was wrong");
+        }
         if !seen.faults.is_empty() {
             let at: Vec<String> = seen
                 .faults
@@ -216,7 +228,11 @@ fn gaps(videos: &[VideoRow]) -> String {
                 0 => String::new(),
                 n => format!(" and {n} more"),
             };
-            let _ = writeln!(out, "    packets or frames lost at {}{more}", at.join(", "));
+            let _ = writeln!(
+                out,
+                "    packets, frames or their times lost at {}{more}",
+                at.join(", ")
+            );
         }
     }
     if out.is_empty() {

@@ -10,8 +10,8 @@ use crate::types::timecode;
 
 /// Check that the library's times land on the frames it saw
 ///
-/// Takes a random sample of moments, seeks in their videos to the time a player would, embeds the frame
-/// found there and compares it with what is stored. Exits with 1 where one differs.
+/// Takes a random sample of moments, seeks in their videos to the time a player would, and compares the frame
+/// found there, and when the file says it is shown, with what is stored. Exits with 1 where one differs.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   vsearch verify
@@ -34,6 +34,16 @@ pub(super) fn run(common: &Common, args: &VerifyArgs) -> Result<ExitCode, Error>
             "differs: {} at {} (similarity {similarity:.3})",
             shown(video),
             timecode(seconds)
+        ),
+        VerifyEvent::Elsewhere {
+            video,
+            seconds,
+            stamped,
+        } => note!(
+            "differs: {} at {} (the frame there is shown at {})",
+            shown(video),
+            timecode(seconds),
+            timecode(stamped)
         ),
     })?;
     print(&format!(

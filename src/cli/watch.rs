@@ -12,8 +12,8 @@ use notify::{EventKind, RecursiveMode, Watcher};
 use super::args::Common;
 use super::index::{IndexArgs, positive_seconds, read};
 use super::output::shown;
-use super::session;
 use super::stop::on_interrupt;
+use super::{session, tell_of_modes};
 use crate::app::{Error, Indexer};
 use crate::store::GraphProgress;
 
@@ -109,7 +109,7 @@ pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<ExitCode, Error> 
     let stop = on_interrupt();
     let session = session(common)?;
     let mut indexer = session.indexer(args.index.request())?;
-    std::fs::create_dir_all(indexer.dir())?;
+    session.library().make_folder()?;
     let library = indexer.dir().canonicalize()?;
     let changes = Arc::new(Changes::default());
     let noting = Arc::clone(&changes);
@@ -128,6 +128,7 @@ pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<ExitCode, Error> 
             })?;
     }
     read(common, &mut indexer, args.index.paths(), false)?;
+    tell_of_modes(&session, common);
     let mut growing = Growing::default();
     if !common.quiet {
         note!("watching; Ctrl-C ends it");

@@ -158,6 +158,11 @@ pub trait Embedder: Send + Sync {
     /// [`EmbedError::EmptyText`] where it has no words, and where the model fails.
     fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError>;
 
+    /// Whether it reads a sentence to its end.
+    fn fits(&self, _text: &str) -> Result<bool, EmbedError> {
+        Ok(true)
+    }
+
     /// Brings in all that a first picture and a first sentence would, on all cores. A model may have
     /// nothing to bring in.
     ///

@@ -85,6 +85,41 @@ impl Templates {
         }
     }
 
+    /// How much of a sentence is read in every phrasing, where that is not all: whole words, or characters of a text
+    /// without spaces.
+    pub fn cut<'t>(
+        &self,
+        embedder: &dyn Embedder,
+        text: &'t str,
+    ) -> Result<Option<&'t str>, EmbedError> {
+        let fits = |text: &str| -> Result<bool, EmbedError> {
+            for template in &self.0 {
+                if !embedder.fits(&template.replace(SLOT, text))? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        if fits(text)? {
+            return Ok(None);
+        }
+        let mut ends: Vec<usize> = text.match_indices(' ').map(|(at, _)| at).collect();
+        if ends.is_empty() {
+            ends = text.char_indices().map(|(at, _)| at).collect();
+        }
+        // The first that does not fit is looked for by halves.
+        let (mut read, mut beyond) = (0, ends.len());
+        while read < beyond {
+            let middle = (read + beyond) / 2;
+            match fits(&text[..ends[middle]])? {
+                true => read = middle + 1,
+                false => beyond = middle,
+            }
+        }
+        let end = read.checked_sub(1).map_or(0, |last| ends[last]);
+        Ok(Some(text[..end].trim_end()))
+    }
+
     /// The mean of the vectors of every phrasing, of length 1.
     pub fn embed(&self, embedder: &dyn Embedder, text: &str) -> Result<Embedding, EmbedError> {
         if text.trim().is_empty() {

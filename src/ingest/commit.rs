@@ -221,7 +221,9 @@ impl<'a, 'v> Committer<'a, 'v> {
         self.flush()?;
         let info = result.as_ref().ok().map(|(info, _)| info);
         let info_tags = info.map_or(Vec::new(), |info| info.tags.clone());
-        let recorded = self.job.names.read(&video.path, info, video.stamp);
+        let recorded = self.job.recorded(&video.path, info, video.stamp);
+        let untoned = result.as_ref().is_ok_and(|(_, report)| report.untoned);
+        self.summary.untoned += usize::from(untoned);
         let (outcome, mut record) = judge(result, file.embed_error);
         record.recorded = recorded;
         record.texts.extend(words(info_tags, beside));
@@ -235,6 +237,7 @@ impl<'a, 'v> Committer<'a, 'v> {
                     .begin_video(&video.path, video.stamp, &self.reading)?,
             };
             self.writer.finish_video(row, continues, &record)?;
+            self.summary.doubtful += usize::from(record.recorded.doubt.is_some());
             tracing::debug!(
                 path = %video.path.display(),
                 frames = record.coverage.frames,
@@ -339,7 +342,7 @@ fn judge(result: Read, embed_error: Option<String>) -> (Outcome, VideoRecord) {
         Outcome::Partial { reason, .. } => Some(reason.clone()),
         _ => None,
     };
-    seen.duration = info.duration;
+    seen.duration = seen.duration.or(info.duration);
     let subtitles = report.subtitles.into_iter();
     let record = VideoRecord {
         container: Some(info.container),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::signature::Signature;
 use crate::media::SampledFrame;
-use crate::types::{Pixels, Timestamp};
+use crate::types::{Coverage, Pixels, Timestamp};
 
 /// Changes of single cells add up, each counting this much at most: one cell that clearly differs
 /// or a few that hardly do make another moment.
@@ -90,6 +90,8 @@ pub(super) struct Moment {
 /// Holds the latest moment until it is known when it ends.
 pub(super) struct Folder {
     fold: Fold,
+    /// Seconds that may pass between two samples: no moment spans a stretch that was not seen.
+    allowed_gap: f64,
     open: Option<Open>,
     /// Of the sample before.
     before: Option<Signature>,
@@ -100,13 +102,16 @@ pub(super) struct Folder {
 struct Open {
     frame: SampledFrame,
     signature: Option<Signature>,
+    /// Time of its latest sample.
+    latest: Timestamp,
     samples: u64,
 }
 
 impl Folder {
-    pub(super) fn new(fold: Fold) -> Self {
+    pub(super) fn new(fold: Fold, allowed_gap: f64) -> Self {
         Self {
             fold,
+            allowed_gap,
             open: None,
             before: None,
             unrest: Vec::new(),
@@ -116,8 +121,10 @@ impl Folder {
     /// Takes the next sample. Where it looks otherwise than the open moment, that one is done.
     pub(super) fn push(&mut self, frame: SampledFrame) -> Option<Moment> {
         let signature = (self.fold != Fold::Off).then(|| Signature::of(&frame.pixels));
+        let end = self.open.as_ref().map(|o| self.end_of(o, frame.time));
+        let unseen = end.is_some_and(|end| end < frame.time);
         let same = match (&signature, &self.open) {
-            (Some(now), Some(open)) => self.looks_same(now, open, frame.time),
+            (Some(now), Some(open)) if !unseen => self.looks_same(now, open, frame.time),
             _ => false,
         };
         if let Some(now) = &signature {
@@ -126,15 +133,26 @@ impl Folder {
         }
         if same && let Some(open) = &mut self.open {
             open.samples += 1;
+            open.latest = frame.time;
             return None;
         }
-        let end = frame.time;
         let opened = Open {
+            latest: frame.time,
             frame,
             signature,
             samples: 1,
         };
-        self.open.replace(opened).map(|o| o.close(end))
+        let done = self.open.replace(opened).zip(end);
+        done.map(|(o, end)| o.close(end))
+    }
+
+    /// When the open moment ends, where the next sample, or the end of the video, comes at `next`: then, or
+    /// with its latest sample where nobody has seen what lies between.
+    fn end_of(&self, open: &Open, next: Timestamp) -> Timestamp {
+        match Coverage::is_gap(next.since(open.latest), self.allowed_gap) {
+            true => open.latest,
+            false => next,
+        }
     }
 
     /// The last moment, ending with the video at `end` seconds.
@@ -142,6 +160,7 @@ impl Folder {
         self.open.take().map(|o| {
             let time = o.frame.time;
             let end = Timestamp::from_seconds(end, time.base).max(time);
+            let end = self.end_of(&o, end);
             o.close(end)
         })
     }
@@ -222,7 +241,7 @@ mod tests {
         samples: usize,
         draw: impl Fn(usize, usize, usize) -> [f32; 3],
     ) -> Vec<i64> {
-        let mut folder = Folder::new(fold);
+        let mut folder = Folder::new(fold, 2.0);
         let base = TimeBase::new(1, 1).unwrap();
         let mut out = Vec::new();
         for s in 0..samples {
@@ -254,6 +273,24 @@ mod tests {
     #[test]
     fn off_keeps_every_sample() {
         assert_eq!(moments(Fold::Off, 3, |_, x, y| scene(x, y)), [0, 2, 4]);
+    }
+
+    #[test]
+    fn no_moment_spans_what_was_not_seen() {
+        let mut folder = Folder::new(Fold::Normal, 2.0);
+        let base = TimeBase::new(1, 1).unwrap();
+        let mut out = Vec::new();
+        for t in [0, 2, 4, 304, 306] {
+            let rgb = vec![100; WIDTH * HEIGHT * 3];
+            out.extend(folder.push(SampledFrame {
+                time: Timestamp::new(t, base),
+                pixels: Pixels::new(WIDTH as u32, HEIGHT as u32, rgb).unwrap(),
+                scale: 1.0,
+            }));
+        }
+        out.extend(folder.finish(400.0));
+        let spans: Vec<_> = out.iter().map(|m| (m.start.ticks, m.end.ticks)).collect();
+        assert_eq!(spans, [(0, 4), (304, 306)]);
     }
 
     #[test]

@@ -1,19 +1,24 @@
 //! What to index and how.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::recorded::{Facts, below};
 use super::{NameReader, Policy, Thumbnail};
 use crate::analyse::{Onlookers, Views};
-use crate::media::{Decoding, Limits};
-use crate::store::Reading;
+use crate::media::{Decoding, Limits, VideoInfo};
+use crate::store::{FileStamp, Reading, Recorded, RecordedVideo};
 
 /// What to index and how.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// Files, and folders to walk.
     pub paths: Vec<PathBuf>,
+    /// Real paths of what names are read below: what was named itself.
+    pub roots: Vec<PathBuf>,
     /// The paths were found and not named: what is no video among them is skipped.
     pub found: bool,
+    /// Links out of the folders named are followed.
+    pub follow: bool,
     pub policy: Policy,
     pub views: Views,
     /// What looks at frames beside the model.
@@ -30,7 +35,9 @@ impl Job {
     pub fn new(views: Views, decoding: Decoding) -> Self {
         Self {
             paths: Vec::new(),
+            roots: Vec::new(),
             found: false,
+            follow: false,
             policy: Policy::default(),
             views,
             onlookers: Onlookers::default(),
@@ -47,5 +54,38 @@ impl Job {
             policy: self.policy.to_text(),
             views: self.views.to_string(),
         }
+    }
+
+    /// When and by whom a video was recorded.
+    pub(super) fn recorded(
+        &self,
+        path: &Path,
+        info: Option<&VideoInfo>,
+        stamp: FileStamp,
+    ) -> Recorded {
+        let facts = Facts {
+            created: info.and_then(|i| i.created.as_deref()),
+            duration: info.and_then(|i| i.duration),
+            stamp,
+        };
+        self.names.read(below(&self.roots, path), facts)
+    }
+
+    /// The same of a file that is known, without reading it, where this job says how names are read and it
+    /// comes out otherwise.
+    pub(super) fn recorded_anew(
+        &self,
+        path: &Path,
+        stamp: FileStamp,
+        before: &RecordedVideo,
+    ) -> Option<Recorded> {
+        let facts = Facts {
+            created: before.recorded.created.as_deref(),
+            duration: before.duration,
+            stamp,
+        };
+        let below = below(&self.roots, path);
+        let now = self.names.read_again(below, facts, &before.recorded);
+        (now != before.recorded).then_some(now)
     }
 }

@@ -31,7 +31,7 @@ pub use fold::Fold;
 pub use job::Job;
 pub use outcome::{Event, Outcome, Summary};
 pub use policy::Policy;
-pub use recorded::NameReader;
+pub use recorded::{NamePattern, NamePatternError, NameReader};
 pub use reembed::{Reembedded, reembed};
 pub use thumbnail::Thumbnail;
 
@@ -127,6 +127,8 @@ pub fn run(
                 left: 0.0,
             });
         }
+        writer.forget_closed(&plan.folders)?;
+        writer.set_recorded(&plan.anew)?;
         let videos = &plan.videos;
         let read = match videos.is_empty() || prober.stopped() {
             true => Summary::default(),
@@ -135,8 +137,11 @@ pub fn run(
         let mut summary = Summary {
             current: plan.current,
             other: plan.other,
+            outside: plan.outside,
             still_partial: plan.still_partial.len(),
             failed: plan.problems.len() + read.failed,
+            updated: plan.anew.len(),
+            doubtful: read.doubtful + plan.doubtful(),
             ..read
         };
         summary.interrupted = stop.load(Ordering::Relaxed);

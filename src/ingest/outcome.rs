@@ -63,8 +63,16 @@ pub struct Summary {
     pub current: usize,
     /// Of those, files that could be read only in part.
     pub still_partial: usize,
+    /// Of those, files that were given another camera or time than they had.
+    pub updated: usize,
+    /// Files whose time of recording may be wrong, of those read or updated.
+    pub doubtful: usize,
+    /// Files read whose brightness has a range (HDR) that this FFmpeg cannot bring down.
+    pub untoned: usize,
     /// Files of other kinds, skipped.
     pub other: usize,
+    /// Links out of the folders named, not followed.
+    pub outside: usize,
     /// Samples looked at, and moments they were folded into.
     pub frames: u64,
     pub moments: u64,

@@ -159,7 +159,8 @@ impl<'v> Decoder<'_, 'v> {
         span: Span,
         sent: &mut usize,
     ) -> Result<(VideoInfo, ReadReport), Unread> {
-        let mut folder = Folder::new(self.job.policy.fold);
+        let policy = self.job.policy;
+        let mut folder = Folder::new(policy.fold, policy.sampling.allowed_gap());
         let to_workers = self.to_workers;
         let mut send = |moment: Moment| {
             *sent += 1;
@@ -181,7 +182,7 @@ impl<'v> Decoder<'_, 'v> {
                 Err(_) => ControlFlow::Break(()),
             }
         };
-        let (path, policy) = (&video.path, self.job.policy);
+        let path = &video.path;
         let read = self
             .worker
             .sample(path, policy.sampling, span, self.threads, |frame| {

@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use super::{Controls, Event, IngestError, Job};
 use crate::media::sidecar::Sidecars;
 use crate::media::{MediaError, Sampling, Span, Worker};
-use crate::store::{FileStamp, Known, ModelWriter, VideoRecord, content_digest};
+use crate::store::{FileStamp, Known, ModelWriter, Recorded, VideoRecord, content_digest};
 use crate::types::VideoId;
 
 /// Names that promise a video: where one is none, it is named, not skipped.
@@ -76,9 +76,14 @@ impl PathProblem {
     pub(super) fn record(&self, job: &Job, writer: &mut ModelWriter) -> Result<(), IngestError> {
         if let Some(stamp) = self.stamp {
             let video = writer.begin_video(&self.path, stamp, &job.reading())?;
+            // A folder has no camera.
+            let recorded = match self.path.is_file() {
+                true => job.recorded(&self.path, None, stamp),
+                false => Recorded::default(),
+            };
             let record = VideoRecord {
                 error: Some(self.reason.clone()),
-                recorded: job.names.read(&self.path, None, stamp),
+                recorded,
                 ..Default::default()
             };
             writer.finish_video(video, self.continues, &record)?;
@@ -91,10 +96,24 @@ impl PathProblem {
 pub(super) struct Plan {
     pub(super) videos: Vec<Video>,
     pub(super) problems: Vec<PathProblem>,
+    /// Folders that could be looked into.
+    pub(super) folders: HashSet<PathBuf>,
     /// Known and unchanged, those read partly included.
     pub(super) current: usize,
     pub(super) still_partial: Vec<(PathBuf, String)>,
     pub(super) other: usize,
+    /// Links out of the folders named, not followed.
+    pub(super) outside: usize,
+    /// Known ones of which this job makes another camera or time.
+    pub(super) anew: Vec<(VideoId, Recorded)>,
+}
+
+impl Plan {
+    /// How many of `anew` have a time that may be wrong.
+    pub(super) fn doubtful(&self) -> usize {
+        let doubts = self.anew.iter().filter(|(_, told)| told.doubt.is_some());
+        doubts.count()
+    }
 }
 
 /// `found` is called for each file to read.
@@ -110,13 +129,19 @@ pub(super) fn make(
     let reading = job.reading();
     let mut sidecars = Sidecars::default();
     for root in &job.paths {
-        for entry in files_under(root) {
+        let mut outside = 0;
+        for entry in files_under(root, job, &mut outside) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(plan);
             }
             let (path, named) = match entry {
-                Ok((path, named)) => (path, named && !job.found),
+                Ok(Entry::Folder(path)) => {
+                    plan.folders.insert(path);
+                    continue;
+                }
+                Ok(Entry::File { path, named }) => (path, named && !job.found),
                 Err(problem) => {
+                    plan.folders.remove(&problem.path);
                     plan.problems.push(problem);
                     continue;
                 }
@@ -128,7 +153,7 @@ pub(super) fn make(
             let stamp = match FileStamp::of(&path) {
                 Ok(stamp) => stamp,
                 Err(e) => {
-                    plan.problems.push(problem(path, e.to_string(), None));
+                    plan.problems.push(closed(path, &e));
                     continue;
                 }
             };
@@ -137,6 +162,12 @@ pub(super) fn make(
                 Some(Known::Grown { earlier, read_to }) => continues = Some((earlier, read_to)),
                 Some(known) => {
                     plan.current += 1;
+                    if job.names.is_particular()
+                        && let Some(before) = writer.recorded(&path)?
+                        && let Some(now) = job.recorded_anew(&path, stamp, &before)
+                    {
+                        plan.anew.push((before.video, now));
+                    }
                     if let Known::Partial(reason) = known {
                         plan.still_partial.push((path, reason));
                     }
@@ -169,6 +200,7 @@ pub(super) fn make(
                 }
             }
         }
+        plan.outside += outside;
     }
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     divide(&mut plan.videos, job.policy.sampling, cores);
@@ -207,34 +239,78 @@ fn divide(videos: &mut [Video], sampling: Sampling, cores: usize) {
     }
 }
 
-/// Every file under `root` by its real path, with whether it was named itself. Links are
-/// followed; those that lead nowhere or back up are skipped.
-fn files_under(root: &Path) -> impl Iterator<Item = Result<(PathBuf, bool), PathProblem>> {
-    let (walk, missing) = match root.canonicalize() {
-        Ok(real) => (
-            Some(WalkDir::new(real).follow_links(true).sort_by_file_name()),
-            None,
-        ),
+/// What lies below a folder.
+enum Entry {
+    Folder(PathBuf),
+    /// By its real path, with whether it was named itself.
+    File {
+        path: PathBuf,
+        named: bool,
+    },
+}
+
+/// Every file under `root`, and the folders it lies in. Links are
+/// followed; those that lead nowhere or back up are skipped, those that lead out counted in `outside` where the job
+/// does not follow them.
+fn files_under<'a>(
+    root: &Path,
+    job: &'a Job,
+    outside: &'a mut usize,
+) -> impl Iterator<Item = Result<Entry, PathProblem>> + 'a {
+    let (real, missing) = match root.canonicalize() {
+        Ok(real) => (Some(real), None),
         Err(e) => (None, Some(Err(problem(root.into(), e.to_string(), None)))),
     };
+    let roots = match job.roots.is_empty() {
+        true => real.iter().cloned().collect(),
+        false => job.roots.clone(),
+    };
+    let leads_out = move |real: &Path| !job.follow && !roots.iter().any(|r| real.starts_with(r));
+    // What was found may be a link, too.
+    let walked = real.filter(|real| !leads_out(real));
+    let walk = walked.map(|real| {
+        let walk = WalkDir::new(real).follow_links(true).sort_by_file_name();
+        walk.into_iter().filter_entry(move |e| {
+            let link = e.depth() > 0 && e.path_is_symlink();
+            let out = link && e.path().canonicalize().is_ok_and(|real| leads_out(&real));
+            *outside += usize::from(out);
+            !out
+        })
+    });
     let entries = walk.into_iter().flatten().filter_map(|entry| match entry {
-        Ok(e) if e.file_type().is_dir() => None,
+        Ok(e) if e.file_type().is_dir() => Some(Ok(Entry::Folder(e.into_path()))),
         Ok(e) => {
             let named = e.depth() == 0;
             let regular = e.file_type().is_file();
             // A pipe or a device would hang or never end.
             (regular || named).then(|| {
                 let path = e.into_path();
-                Ok((path.canonicalize().unwrap_or(path), named))
+                let path = path.canonicalize().unwrap_or(path);
+                Ok(Entry::File { path, named })
             })
         }
         Err(e) if e.loop_ancestor().is_some() || is_dangling(&e) => None,
         Err(e) => {
             let path = e.path().unwrap_or(Path::new("")).to_owned();
-            Some(Err(problem(path, e.to_string(), None)))
+            Some(Err(match e.io_error() {
+                Some(io) => closed(path, io),
+                None => problem(path, e.to_string(), None),
+            }))
         }
     });
     missing.into_iter().chain(entries)
+}
+
+/// A folder or a file that cannot be looked into; remembered, as there may be videos in it.
+fn closed(path: PathBuf, cause: &std::io::Error) -> PathProblem {
+    let is_gone = cause.kind() == std::io::ErrorKind::NotFound;
+    let unknown = FileStamp {
+        size: 0,
+        modified_ns: 0,
+    };
+    let stamp = (!is_gone).then(|| FileStamp::of(&path).unwrap_or(unknown));
+    let what = if path.is_dir() { "the folder " } else { "" };
+    problem(path, format!("{what}cannot be read: {cause}"), stamp)
 }
 
 fn problem(path: PathBuf, reason: String, stamp: Option<FileStamp>) -> PathProblem {

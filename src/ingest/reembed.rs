@@ -94,7 +94,7 @@ pub fn reembed(
                 let mut worker = Worker::new(job.decoding.clone(), job.limits, None, stop.clone());
                 while let Some((lacking, video)) = videos.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    worker.select_stream(video.stream);
+                    worker.select(video.stream, video.clock_jumps);
                     let to = (job.views, &to_workers);
                     let read = read(&mut worker, video, lacking, kept.as_ref(), to);
                     let ControlFlow::Continue(unread) = read else {

@@ -4,9 +4,10 @@
 //! so that a file that crashes or hangs its decoder takes nothing else with it. [`sidecar`] reads
 //! what lies beside a video.
 //!
-//! A frame's way: [`Source::open`] → packets → `decode::gate` (which packets are worth decoding) →
-//! decoder → `decode::choose` (which frames are samples) → `decode::upright` (RGB as a player shows
-//! it) → [`SampledFrame`] → `process::wire` → the parent.
+//! A frame's way: [`Source::open`] → packets → `decode::stamps` (which of their times to believe) →
+//! `decode::gate` (which packets are worth decoding) → decoder → `decode::choose` (which frames are
+//! samples) → `decode::upright` (RGB as a player shows it) → [`SampledFrame`] → `process::wire` → the
+//! parent.
 
 mod decode;
 mod process;
@@ -49,6 +50,10 @@ pub enum MediaError {
         path: PathBuf,
         cause: ffmpeg_next::Error,
     },
+    #[error("{}: no index (moov) in the file: it was cut while recording, or copied only in part", path.display())]
+    NoIndex { path: PathBuf },
+    #[error("{}: encrypted: it cannot be seen without its key", path.display())]
+    Encrypted { path: PathBuf },
     #[error("{}: a still picture or text, not a video ({format})", path.display())]
     Still { path: PathBuf, format: String },
     #[error("{}: no video stream (audio or cover art only)", path.display())]

@@ -25,6 +25,8 @@ pub struct Hit {
     pub moment: MomentId,
     /// Which video stream of it; the one a player shows where `None`.
     pub stream: Option<usize>,
+    /// Its video's clock begins anew somewhere.
+    pub clock_jumps: bool,
     /// Seconds from the start of the video to the best frame.
     pub time: f64,
     pub timecode: String,
@@ -198,6 +200,7 @@ impl Hit {
             video: video.path.clone(),
             moment: event.best.row.moment,
             stream: video.stream,
+            clock_jumps: video.clock_jumps,
             time,
             timecode: timecode(time),
             start: rounded(event.start - event.came_before, 3).min(time),

@@ -91,6 +91,7 @@ impl Part {
             source: Source::Concept { scale, bias },
             weight: 1.0,
             reading: None,
+            cut: None,
         })
     }
 }

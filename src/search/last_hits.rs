@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, SearchError};
 use crate::embed::Embedder;
-use crate::store::Reader;
+use crate::store::{Reader, of_this_user};
 use crate::types::{Embedding, MomentId, VectorId};
 
-/// The name under which the last list is kept with the library.
+/// The name under which a user's last list is kept with the library.
 const NAME: &str = "last-hits";
 
 /// How a hit is named.
@@ -70,7 +70,7 @@ pub fn remember(reader: &Reader, embedder: &dyn Embedder, answer: &Answer) {
         hits: answer.hits.iter().map(hit).collect(),
     };
     if let Ok(bytes) = serde_json::to_vec(&last) {
-        reader.keep(NAME, &bytes);
+        reader.keep(&of_this_user(NAME), &bytes);
     }
 }
 
@@ -81,7 +81,7 @@ pub fn hit_vector(
     embedder: &dyn Embedder,
     name: HitName,
 ) -> Result<Embedding, SearchError> {
-    let kept = reader.kept(NAME);
+    let kept = reader.kept(&of_this_user(NAME));
     let last: Option<LastHits> = kept.and_then(|b| serde_json::from_slice(&b).ok());
     let own = |l: &LastHits| l.fingerprint == embedder.fingerprint();
     let (moment, vector) = match name {

@@ -250,6 +250,7 @@ mod tests {
             video: video.into(),
             moment: MomentId(0),
             stream: None,
+            clock_jumps: false,
             time,
             timecode: String::new(),
             start: time,

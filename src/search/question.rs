@@ -30,6 +30,8 @@ pub struct Part {
     pub weight: f64,
     /// What the model makes of a sentence.
     pub reading: Option<Reading>,
+    /// How far it read that, where not to the end.
+    pub cut: Option<String>,
 }
 
 impl Part {
@@ -40,6 +42,7 @@ impl Part {
             source: Source::Sentence,
             weight: 1.0,
             reading: None,
+            cut: None,
         }
     }
 }
@@ -94,6 +97,13 @@ impl Question {
                 .then(|| (part.name.clone(), reading.clone()))
         };
         parts.filter_map(read).collect()
+    }
+
+    /// Sentences that are longer than what the model reads, and what it read of them.
+    pub fn cut(&self) -> Vec<(String, String)> {
+        let parts = self.wanted.iter().chain(&self.unwanted);
+        let cut = |part: &Part| Some((part.name.clone(), part.cut.clone()?));
+        parts.filter_map(cut).collect()
     }
 
     /// Pairs of what is wanted and what is not that look the same to the model, in pictures of all kinds: it can

@@ -50,6 +50,8 @@ pub enum Subject {
 pub enum RequestError {
     #[error("the sentence is empty")]
     EmptySentence,
+    #[error("there are no words to look for")]
+    NoWords,
     #[error("{weight} is no weight: they go from {} to {}", WEIGHTS.start(), WEIGHTS.end())]
     Weight { text: String, weight: f64 },
     #[error("it says what is not wanted, but not what is")]
@@ -103,6 +105,10 @@ impl Request {
 
     /// Checks that it wants something, nothing that it does not want, and that every part counts.
     pub fn check(&self) -> Result<(), RequestError> {
+        let says_nothing = |words: &String| !words.chars().any(char::is_alphanumeric);
+        if self.text.as_ref().is_some_and(says_nothing) {
+            return Err(RequestError::NoWords);
+        }
         if let (true, Some(unwanted)) = (self.wanted.is_empty(), self.unwanted.first()) {
             return Err(RequestError::NothingWanted {
                 unwanted: unwanted.name(),

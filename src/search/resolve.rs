@@ -60,8 +60,10 @@ impl Resolver<'_> {
             Subject::Sentence(text) => {
                 let reading = self.embedder.read(text);
                 let vector = self.templates.embed(self.embedder, &reading.text)?;
+                let cut = self.templates.cut(self.embedder, &reading.text)?;
                 Ok(Part {
                     weight,
+                    cut: cut.map(str::to_owned),
                     reading: Some(reading),
                     ..Part::sentence(&name, vector)
                 })
@@ -76,6 +78,7 @@ impl Resolver<'_> {
                 source: Source::Picture,
                 weight,
                 reading: None,
+                cut: None,
             }),
         }
     }

@@ -17,6 +17,14 @@ pub enum StoreError {
     },
     #[error("{}: the library was written by an older vsearch", dir.display())]
     Older { dir: PathBuf },
+    #[error("{}: there is a library here already", dir.display())]
+    Exists { dir: PathBuf },
+    #[error("{}: the library is another user's, who alone may read it", dir.display())]
+    Forbidden { dir: PathBuf },
+    #[error("{}: a writer was cut off here, and what it left can be put in order only where the folder can be written", dir.display())]
+    Unfinished { dir: PathBuf },
+    #[error("{}: no copy can be made here: {cause}", to.display())]
+    Copy { to: PathBuf, cause: std::io::Error },
     #[error("{}: the library is read-only", dir.display())]
     ReadOnly { dir: PathBuf },
     #[error("{}: the library is in use by another vsearch that is writing{}", dir.display(), named(*.process))]

@@ -124,6 +124,14 @@ impl Filter {
         Ok(self)
     }
 
+    /// Or whose path matches this one.
+    pub fn or_within(mut self, pattern: &str) -> Result<Self, FilterError> {
+        let before = self.paths.map_or(Vec::new(), |p| p.globs);
+        let globs = before.iter().map(String::as_str).chain([pattern]);
+        self.paths = Some(Pattern::new(&globs.collect::<Vec<_>>())?);
+        Ok(self)
+    }
+
     /// Only the video at this path.
     pub fn only(mut self, path: &Path) -> Result<Self, FilterError> {
         let exact = globset::escape(&path.to_string_lossy());

@@ -5,6 +5,7 @@
 //! adds one model's vectors; many [`Reader`]s answer meanwhile, each of one state. `sqlite/` keeps
 //! all of it in a folder.
 
+mod clock;
 mod error;
 mod filter;
 mod objects;
@@ -12,16 +13,17 @@ mod rows;
 pub mod sqlite;
 mod stamp;
 
+pub use clock::{CameraClock, zone_from_text, zone_to_text};
 pub use error::StoreError;
 pub use filter::{FROM_FILE, Filter, FilterError, Pattern, Searched, Selection};
 pub use objects::{ObjectFilter, ObjectFilterError};
 pub use rows::{
-    Concept, Finding, Fingerprints, Found, GraphProgress, Known, Lacking, LackingMoment, LaterSeen,
-    Match, Method, ModelRow, MomentRow, MomentVectors, Neighbour, NewModel, NewMoment, NewText,
-    Note, ObjectCount, Passage, ReadLettering, Reading, Recorded, SeenObjects, TextKind,
-    VideoRecord, VideoRef, VideoRow,
+    CameraRow, CameraVideos, Concept, Finding, Fingerprints, Found, GraphProgress, Known, Lacking,
+    LackingMoment, LaterSeen, Match, Method, ModelRow, MomentRow, MomentVectors, Neighbour,
+    NewModel, NewMoment, NewText, Note, ObjectCount, Passage, ReadLettering, Reading, Recorded,
+    RecordedVideo, SeenObjects, TextKind, VideoRecord, VideoRef, VideoRow,
 };
 pub use sqlite::{
-    GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, misread, words_held,
+    GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, misread, of_this_user, words_held,
 };
 pub use stamp::{FileStamp, content_digest};

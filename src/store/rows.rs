@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use super::FileStamp;
+use super::{CameraClock, FileStamp};
 use crate::types::{
     Coverage, Embedding, ModelId, MomentId, Object, Region, TextLine, Timestamp, VectorId, VideoId,
     ViewVectors,
@@ -147,8 +147,44 @@ pub struct Recorded {
     pub camera: Option<String>,
     /// Wall clock at the start of the video, milliseconds since 1970 in UTC.
     pub at_ms: Option<i64>,
-    /// How that is known: `container`, `name` or `file`.
-    pub from: Option<&'static str>,
+    /// How that is known: `container`, `name`, `folder` or `file`.
+    pub from: Option<String>,
+    /// The same as the clock showed it, 2024-05-01T12:30:00, where that told no zone.
+    pub clock: Option<String>,
+    /// The zone that `clock` was read in.
+    pub zone: Option<String>,
+    /// The time its container tells, as it is written there.
+    pub created: Option<String>,
+    /// Why the time may be wrong.
+    pub doubt: Option<String>,
+}
+
+/// What a file that was read told of when and by whom it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedVideo {
+    pub video: VideoId,
+    /// By the clock as it was.
+    pub recorded: Recorded,
+    /// Seconds, as its container claims.
+    pub duration: Option<f64>,
+}
+
+/// A camera of the library.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraRow {
+    pub name: String,
+    pub videos: usize,
+    pub clock: CameraClock,
+}
+
+/// Of how many videos a camera's clock tells the time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CameraVideos {
+    pub all: usize,
+    /// Not only the time of the file is known.
+    pub by_clock: usize,
+    /// Of those: it tells no zone.
+    pub zoneless: usize,
 }
 
 /// What reading a file came to.
@@ -189,6 +225,8 @@ pub struct VideoRow {
     /// Wall clock at its start, milliseconds since 1970 in UTC.
     pub recorded_ms: Option<i64>,
     pub recorded_from: Option<String>,
+    /// Why that time may be wrong.
+    pub recorded_doubt: Option<String>,
     pub container: Option<String>,
     pub codec: Option<String>,
     pub width: Option<u32>,
@@ -219,6 +257,8 @@ pub struct VideoRef {
     pub recorded_from: Option<String>,
     /// Of its frames as a player shows them, in pixels.
     pub width: Option<u32>,
+    /// Its clock begins anew somewhere: what its stamps say are not its times.
+    pub clock_jumps: bool,
 }
 
 /// Where words come from.

@@ -29,9 +29,16 @@ pub struct Coverage {
     pub lost_packets: u64,
     /// Frames that came damaged or not at all.
     pub lost_frames: u64,
+    /// Frames whose time was wrong: one out of order, or far from those around it. They are not lost.
+    #[serde(default)]
+    pub wrong_times: u64,
+    /// Where the file's clock began anew: the time, and by how much what its stamps say is moved from
+    /// there on more than before, in seconds. The first [`GAPS_KEPT`].
+    #[serde(default)]
+    pub jumps: Vec<(f64, f64)>,
     /// Stretches, longer than the sampling allows, in which no frame was sampled.
     pub gaps: Vec<(f64, f64)>,
-    /// When packets or frames were lost: the first [`FAULTS_KEPT`].
+    /// When packets, frames or their times were lost: the first [`FAULTS_KEPT`].
     pub faults: Vec<f64>,
 }
 
@@ -69,6 +76,19 @@ impl Coverage {
         self.read_to = Some(self.seconds_read().max(seconds));
     }
 
+    /// A frame's time was wrong; it is taken to be shown at `time`.
+    pub fn wrong_time(&mut self, time: f64) {
+        self.wrong_times += 1;
+        self.fault(time);
+    }
+
+    /// The clock began anew at `time`; stamps from there on are moved by so many seconds more.
+    pub fn jump(&mut self, time: f64, seconds: f64) {
+        if self.jumps.len() < GAPS_KEPT {
+            self.jumps.push((time, seconds));
+        }
+    }
+
     /// Something was lost at `time`.
     pub fn fault(&mut self, time: f64) {
         let near = |last: &f64| (time - last).abs() < FAULTS_APART;
@@ -77,10 +97,16 @@ impl Coverage {
         }
     }
 
+    /// Whether so many seconds without a sampled frame were not seen, where `allowed` are as they should
+    /// be.
+    pub fn is_gap(seconds: f64, allowed: f64) -> bool {
+        seconds > allowed + GAP_FORGIVEN
+    }
+
     /// No frame was sampled between two times; `allowed` seconds of that are as they should be.
     pub fn skip(&mut self, from: f64, to: f64, allowed: f64) {
         self.widen_largest_gap(to - from);
-        if to - from > allowed + GAP_FORGIVEN && self.gaps.len() < GAPS_KEPT {
+        if Self::is_gap(to - from, allowed) && self.gaps.len() < GAPS_KEPT {
             self.gaps.push((from, to));
         }
     }
@@ -101,6 +127,9 @@ impl Coverage {
         self.frames += other.frames;
         self.lost_packets += other.lost_packets;
         self.lost_frames += other.lost_frames;
+        self.wrong_times += other.wrong_times;
+        self.jumps.extend(other.jumps);
+        self.jumps.truncate(GAPS_KEPT);
         self.faults.extend(other.faults);
         self.faults.truncate(FAULTS_KEPT);
         self.gaps.extend(other.gaps);
@@ -147,6 +176,17 @@ mod tests {
         whole.join(part(4, 20.0, Some(2.0)));
         assert_eq!((whole.frames, whole.read_to), (7, Some(20.0)));
         assert_eq!((whole.largest_gap, whole.decode_errors()), (Some(2.0), 2));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_clock_is_no_loss() {
+        let mut seen = Coverage::default();
+        seen.wrong_time(4.0);
+        seen.jump(9.0, 3.0);
+        let mut whole = seen.clone();
+        whole.join(seen);
+        assert_eq!((whole.wrong_times, whole.decode_errors()), (2, 0));
+        assert_eq!(whole.jumps, [(9.0, 3.0), (9.0, 3.0)]);
     }
 
     #[test]

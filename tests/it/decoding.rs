@@ -315,7 +315,7 @@ fn another_video_stream_is_read_where_asked() {
     let colour = |stream| {
         let choice = Choice {
             stream,
-            pixels: None,
+            ..Choice::default()
         };
         let source = Source::open_with(&path, &Arc::new(AtomicBool::new(false)), choice)?;
         let mut rgb = Vec::new();

@@ -143,6 +143,10 @@ fn looked_at(path: &Path, name: &str) -> Row {
                 if report.coverage.decode_errors() > 0 {
                     row.status = format!("{} decode errors", report.coverage.decode_errors());
                 }
+                let (wrong, jumps) = (report.coverage.wrong_times, &report.coverage.jumps);
+                if wrong > 0 || !jumps.is_empty() {
+                    row.status = format!("{wrong} wrong times, jumps {jumps:?}");
+                }
                 let Some((t, p)) = got.get(got.len() / 2) else {
                     continue;
                 };

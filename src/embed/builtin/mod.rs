@@ -133,6 +133,10 @@ impl Embedder for Builtin {
         reading::read(question)
     }
 
+    fn fits(&self, text: &str) -> Result<bool, EmbedError> {
+        self.text_side()?.fits(text)
+    }
+
     fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError> {
         if text.trim().is_empty() {
             return Err(EmbedError::EmptyText);

@@ -42,6 +42,12 @@ impl SentenceEncoder {
         Ok(Self { tokenizer, bert })
     }
 
+    /// Whether nothing of it is cut.
+    pub(super) fn fits(&self, text: &str) -> Result<bool, EmbedError> {
+        let encoding = self.tokenizer.encode(text, true)?;
+        Ok(encoding.get_overflowing().is_empty())
+    }
+
     /// The mean of the token vectors, not normalised; 384 values.
     pub(super) fn encode(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
         let encoding = self.tokenizer.encode(text, true)?;

@@ -280,6 +280,14 @@ impl Embedder for Clip {
         vectors.into_iter().map(super::normalised).collect()
     }
 
+    fn fits(&self, text: &str) -> Result<bool, EmbedError> {
+        let whole = match self.text()? {
+            Sentences::Causal(tokenizer, _) => tokenizer.encode(text, usize::MAX)?,
+            Sentences::Bert(tokenizer, _) => tokenizer.encode(text, usize::MAX)?,
+        };
+        Ok(whole.len() <= self.config.context)
+    }
+
     fn embed_text(&self, text: &str) -> Result<Embedding, EmbedError> {
         if text.trim().is_empty() {
             return Err(EmbedError::EmptyText);

@@ -5,8 +5,10 @@
 
 use ffmpeg_next as ff;
 
+use super::stamps::Ticks;
 use crate::types::{TimeBase, Timestamp};
 
+/// Stamps come to it as [`super::stamps`] has left them: it believes them all.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     /// Stream ticks at the player's zero; unknown until a first frame where no stream says.
@@ -14,23 +16,16 @@ pub(super) struct Clock {
     base: TimeBase,
     /// Ticks a frame lasts when the file does not say (raw streams).
     frame_ticks: i64,
+    /// Of the last frame, and of the one shown last.
     last: Option<i64>,
-    /// Added to a pts to close the jumps met so far.
-    offset: i64,
-    /// A time beyond this is damage: seconds the container claims, and some more.
-    latest: Option<f64>,
+    front: Option<i64>,
 }
 
-/// Seconds a video may go on beyond what its container claims.
+/// Seconds a video may go on beyond what its container claims, and beyond half as long again.
 const BEYOND_CLAIM: f64 = 60.0;
 
 impl Clock {
-    /// `duration`: seconds the container claims.
-    pub(super) fn new(
-        input: &ff::format::context::Input,
-        stream: &ff::Stream,
-        duration: Option<f64>,
-    ) -> Self {
+    pub(super) fn new(input: &ff::format::context::Input, stream: &ff::Stream) -> Self {
         let base = time_base(stream.time_base());
         let rate = [stream.avg_frame_rate(), stream.rate()]
             .into_iter()
@@ -54,8 +49,24 @@ impl Clock {
             base,
             frame_ticks: Timestamp::from_seconds(1.0 / rate, base).ticks.max(1),
             last: None,
-            offset: 0,
-            latest: duration.map(|d| d.max(0.0) * 1.5 + BEYOND_CLAIM),
+            front: None,
+        }
+    }
+
+    /// What its stamps mean. `claimed`: seconds the container claims, where it did not just look at the
+    /// last of them; `wraps`: they have 33 bits.
+    pub(super) fn ticks(&self, claimed: Option<f64>, wraps: bool) -> Ticks {
+        let after = |seconds: f64| {
+            let start = self.start?;
+            let ticks = Timestamp::from_seconds(seconds.max(0.0), self.base).ticks;
+            Some(start.saturating_add(ticks))
+        };
+        Ticks {
+            frame: self.frame_ticks,
+            second: Timestamp::from_seconds(1.0, self.base).ticks.max(1),
+            wraps,
+            end: claimed.and_then(after),
+            latest: claimed.and_then(|d| after(d * 1.5 + BEYOND_CLAIM)),
         }
     }
 
@@ -64,28 +75,30 @@ impl Clock {
         self.start.is_some()
     }
 
-    /// The time of the next frame in display order, and whether the file's clock jumped there.
+    /// Seconds on the file's own clock at the player's zero, where the file says.
+    pub(super) fn first_seconds(&self) -> Option<f64> {
+        Some(Timestamp::new(self.start?, self.base).seconds())
+    }
+
+    /// The time of the next frame in display order, and whether it lies before that of an earlier one.
     ///
-    /// A frame without a pts follows the one before it by a frame's length; so does one whose
-    /// pts goes back or lies far beyond the end, and those after it count on from there.
-    pub(super) fn frame_time(&mut self, pts: Option<i64>) -> (Timestamp, bool) {
-        let start = *self.start.get_or_insert(pts.unwrap_or(0));
-        let time = |pts: i64| Timestamp::new(pts.saturating_sub(start), self.base);
+    /// A frame without a stamp follows the one before it by a frame's length.
+    pub(super) fn frame_time(&mut self, stamp: Option<i64>) -> (Timestamp, bool) {
+        let start = *self.start.get_or_insert(stamp.unwrap_or(0));
         let next = self
             .last
             .map_or(start, |last| last.saturating_add(self.frame_ticks));
-        let shown = pts.map_or(next, |pts| pts.saturating_add(self.offset));
-        let back = self.last.is_some_and(|last| shown < last);
-        let beyond = self
-            .latest
-            .is_some_and(|latest| time(shown).seconds() > latest);
-        let jumped = back || beyond;
-        let shown = if jumped { next } else { shown };
-        if let Some(pts) = pts.filter(|_| jumped) {
-            self.offset = next.saturating_sub(pts);
-        }
+        let shown = stamp.unwrap_or(next);
+        let back = self.front.is_some_and(|front| shown < front);
         self.last = Some(shown);
-        (time(shown), jumped)
+        self.front = self.front.max(self.last);
+        let time = Timestamp::new(shown.saturating_sub(start), self.base);
+        (time, back)
+    }
+
+    /// How long so many ticks last, in seconds.
+    pub(super) fn seconds(&self, ticks: i64) -> f64 {
+        Timestamp::new(ticks, self.base).seconds()
     }
 
     /// The time of a packet, where it is known before anything was decoded.
@@ -129,16 +142,15 @@ mod tests {
             base: TimeBase::new(1, 90_000).unwrap(),
             frame_ticks: 3_600,
             last: None,
-            offset: 0,
-            latest: Some(200_000.0),
+            front: None,
         }
     }
 
     #[test]
     fn a_26_hour_start_is_taken_off() {
         let mut c = clock(Some(26 * 3600 * 90_000));
-        let (t, jumped) = c.frame_time(Some(26 * 3600 * 90_000 + 45_000));
-        assert_eq!((t.seconds(), jumped), (0.5, false));
+        let (t, back) = c.frame_time(Some(26 * 3600 * 90_000 + 45_000));
+        assert_eq!((t.seconds(), back), (0.5, false));
     }
 
     #[test]
@@ -152,24 +164,27 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_starts_again_or_leaps_is_counted_on() {
+    fn frames_that_go_back_are_told_and_move_no_other() {
         let mut c = clock(Some(0));
-        let pts = [0, 90_000, 0, 90_000, i64::MAX / 2, 180_000, 270_000];
-        let got: Vec<(f64, bool)> = pts
+        let pts = [0, 9_000, 4_500, 8_000, 9_000, 18_000];
+        let got: Vec<(i64, bool)> = pts
             .into_iter()
             .map(|p| c.frame_time(Some(p)))
-            .map(|(t, jumped)| ((t.seconds() * 100.0).round() / 100.0, jumped))
+            .map(|(t, back)| (t.ticks, back))
             .collect();
-        let expected = [
-            (0.0, false),
-            (1.0, false),
-            (1.04, true),
-            (2.04, false),
-            (2.08, true),
-            (2.12, true),
-            (3.12, false),
-        ];
-        assert_eq!(got, expected);
+        let back = [false, false, true, true, false, false];
+        assert_eq!(got, pts.into_iter().zip(back).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_a_container_claims_bounds_its_stamps() {
+        let c = clock(Some(90_000));
+        let ticks = c.ticks(Some(10.0), true);
+        assert_eq!((ticks.frame, ticks.second), (3_600, 90_000));
+        assert_eq!(ticks.end, Some(11 * 90_000));
+        assert_eq!(ticks.latest, Some(76 * 90_000));
+        assert_eq!(c.ticks(None, true).latest, None);
+        assert_eq!(clock(None).ticks(Some(10.0), true).end, None);
     }
 
     proptest! {

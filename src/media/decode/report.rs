@@ -28,6 +28,8 @@ pub struct ReadReport {
     pub subtitles: Vec<Subtitle>,
     /// Its decoder was lost, or out of time: what ended the reading may not be the file.
     pub lost: bool,
+    /// Its brightness has a range (HDR) that was not brought down to that of a screen: pictures are dim and pale.
+    pub untoned: bool,
     /// Display size of the sampled frames.
     pub width: u32,
     pub height: u32,
@@ -45,6 +47,7 @@ impl ReadReport {
             decoded: 0,
             subtitles: Vec::new(),
             lost: false,
+            untoned: false,
             width: 0,
             height: 0,
         }
@@ -66,6 +69,7 @@ impl ReadReport {
         self.decoded += next.decoded;
         self.subtitles.extend(next.subtitles);
         self.lost |= next.lost;
+        self.untoned |= next.untoned;
         if self.ending == Ending::Complete {
             self.ending = next.ending;
         }

@@ -9,7 +9,8 @@ use super::cuts::Cuts;
 use super::gate::{Gate, Step, Want};
 use super::report::{Ending, ReadReport};
 use super::sampling::{Sampling, Span};
-use super::source::Source;
+use super::source::{Source, is_encrypted};
+use super::stamps::Verdict;
 use super::subtitles::{self, Subtitle};
 use super::upright::Upright;
 use crate::media::MediaError;
@@ -24,6 +25,9 @@ const MAX_FAILED_READS: u32 = 100;
 const CUT_SHORT_SECONDS: f64 = 2.0;
 const CUT_SHORT_SHARE: f64 = 0.05;
 const CUT_SHORT_AT_MOST: f64 = 10.0;
+
+/// Why a file is read no further that began in the clear.
+const ENCRYPTED: &str = "what follows is encrypted";
 
 /// Subtitles kept of one file.
 const SUBTITLES_KEPT: usize = 20_000;
@@ -59,9 +63,8 @@ pub fn sample(
     mut emit: impl FnMut(SampledFrame) -> ControlFlow<()>,
 ) -> Result<ReadReport, MediaError> {
     if span.from > 0.0 {
-        let target = source.clock.seek_target(span.from);
         // A file that cannot be seeked in is read from its start.
-        let sought = source.input.seek(target, ..target + 1).is_ok();
+        let sought = source.seek(span.from);
         let again = source.reopen()?;
         let mut reader = Reader::new(source, sampling, span, threads, &mut emit)?;
         reader.must_start_early = sought;
@@ -97,6 +100,8 @@ struct Reader<E> {
     started_late: bool,
     /// A frame from behind the span has come.
     past_span: bool,
+    /// The last frame lies before an earlier one.
+    behind: bool,
     /// Seconds up to which packets were read: of any stream, and of the shown one.
     packets_to: f64,
     stream_to: f64,
@@ -144,6 +149,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
             must_start_early: false,
             started_late: false,
             past_span: false,
+            behind: false,
             source,
         })
     }
@@ -170,10 +176,17 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
                     continue;
                 }
             }
+            if packet.stream() == self.source.stream && is_encrypted(&packet) {
+                break Some(ENCRYPTED.to_owned());
+            }
             if self.take(packet).is_break() {
                 return self.broken_off();
             }
         };
+        self.source.finish();
+        if self.take_stamped().is_break() {
+            return self.broken_off();
+        }
         self.gate.finish();
         if self.drain().is_break() {
             return self.broken_off();
@@ -182,8 +195,21 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         if undecoded.is_none() {
             self.report.coverage.reach(self.stream_to);
         }
+        if reason.is_none() {
+            self.correct_duration();
+        }
         let early = reason.or(undecoded).or_else(|| self.cut_short());
         self.report.ending = early.map_or(Ending::Complete, Ending::Early);
+    }
+
+    /// Where the container claims no more than what its last stamps say, and its packets have shown that
+    /// it is less, that is how long it is.
+    fn correct_duration(&mut self) {
+        if self.source.promised().is_none() {
+            let seen = &mut self.report.coverage;
+            let reached = self.packets_to.max(seen.seconds_read());
+            seen.duration = seen.duration.map(|d| d.min(reached));
+        }
     }
 
     /// Reading was ended from within: the span is done, or nobody takes its frames any more.
@@ -203,8 +229,8 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
     }
 
     fn take(&mut self, packet: ff::Packet) -> ControlFlow<()> {
-        let ticks = packet.pts().or_else(|| packet.dts());
         if packet.stream() != self.source.stream {
+            let ticks = packet.pts().or_else(|| packet.dts());
             if let (Some(ticks), Some(stream)) = (ticks, self.source.input.stream(packet.stream()))
             {
                 let end =
@@ -225,7 +251,32 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
             }
             return ControlFlow::Continue(());
         }
+        self.source.push(packet);
+        self.take_stamped()
+    }
+
+    /// Takes the packets of the stream whose times have become certain.
+    fn take_stamped(&mut self) -> ControlFlow<()> {
+        while let Some((packet, verdict)) = self.source.pop() {
+            self.take_packet(packet, verdict)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn take_packet(&mut self, packet: ff::Packet, verdict: Verdict) -> ControlFlow<()> {
+        let ticks = packet.pts().or_else(|| packet.dts());
         let time = self.source.clock.packet_time(ticks);
+        let at = time.map_or(self.stream_to, Timestamp::seconds);
+        match verdict {
+            // Read on the way to the span only.
+            _ if at < self.span.from => {}
+            Verdict::Kept => {}
+            Verdict::Wrong => self.report.coverage.wrong_time(at),
+            Verdict::Jump(by) => {
+                let seconds = self.source.clock.seconds(by);
+                self.report.coverage.jump(at, seconds);
+            }
+        }
         if let Some(t) = time {
             let frame = self.source.clock.frame_seconds();
             self.packets_to = self.packets_to.max(t.seconds() + frame);
@@ -289,10 +340,15 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         self.report.decoded += 1;
         self.decoded_since_flush += 1;
         let damaged = frame.has_decode_errors() || frame.is_corrupt();
-        let (time, jumped) = self.source.clock.frame_time(frame.timestamp());
-        if damaged || jumped {
+        let stamp = self.source.stamp_of(&frame);
+        let (time, back) = self.source.clock.frame_time(stamp);
+        if damaged {
             self.lost_frame(time.seconds());
         }
+        if back && !self.behind {
+            self.report.coverage.wrong_time(time.seconds());
+        }
+        self.behind = back;
         let shown = time.seconds() + KNOWN_WITHIN;
         if std::mem::take(&mut self.must_start_early) && time.seconds() > self.span.from {
             self.started_late = true;
@@ -304,7 +360,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         }
         let end = time.seconds() + self.source.clock.frame_seconds();
         self.report.coverage.reach(end);
-        if shown < self.span.from {
+        if shown < self.span.from || back {
             return ControlFlow::Continue(());
         }
         let cut = self.cuts.as_mut().is_some_and(|cuts| cuts.is_cut(&frame));
@@ -359,7 +415,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
 
     /// Whether the container promised more than its packets gave.
     fn cut_short(&self) -> Option<String> {
-        let promised = self.source.info().duration?;
+        let promised = self.source.promised()?;
         let reached = self.packets_to.max(self.report.coverage.seconds_read());
         let missing = promised - reached;
         let forgiven = (promised * CUT_SHORT_SHARE).min(CUT_SHORT_AT_MOST);
@@ -374,12 +430,14 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
         if seen.frames == 0 && self.span.from == 0.0 {
             return Err(match report.ending {
                 Ending::Stopped => MediaError::Stopped { path },
+                Ending::Early(why) if why == ENCRYPTED => MediaError::Encrypted { path },
                 _ => MediaError::NoFrames {
                     path,
                     decode_errors: seen.decode_errors(),
                 },
             });
         }
+        report.untoned = self.upright.untoned();
         let last = self.last.map(Timestamp::seconds);
         if let Some(last) = last.or((self.span.from > 0.0).then_some(self.span.from)) {
             let read_to = seen.seconds_read().max(self.stream_to);

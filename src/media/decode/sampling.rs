@@ -23,7 +23,8 @@ impl Sampling {
     pub const DEFAULT: Sampling = Sampling::GapFilled { max_gap: 2.0 };
     pub const SCENES: Sampling = Sampling::Scenes { max_gap: 10.0 };
 
-    pub(super) fn allowed_gap(self) -> f64 {
+    /// Seconds that may pass between two samples.
+    pub fn allowed_gap(self) -> f64 {
         match self {
             Self::GapFilled { max_gap } | Self::Scenes { max_gap } => max_gap,
             Self::Every { seconds } => seconds,

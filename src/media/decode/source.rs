@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ffmpeg_next as ff;
 use serde::{Deserialize, Serialize};
 
+use super::boxes;
 use super::clock::Clock;
+use super::stamps::{Stamped, Stamps, Verdict};
 use crate::media::{MediaError, regular_file};
 
 /// What the container says before anything is decoded.
@@ -21,7 +23,7 @@ pub struct VideoInfo {
     pub codec: String,
     /// Seconds, as the container claims.
     pub duration: Option<f64>,
-    /// When recording began, as the container's tag says (ISO 8601, as written).
+    /// When recording began, as the container says it best (ISO 8601, as written); without a zone it is local.
     pub created: Option<String>,
     /// What its other tags say in words.
     pub tags: Vec<String>,
@@ -34,6 +36,10 @@ pub struct Choice {
     pub stream: Option<usize>,
     /// Largest frames, width times height.
     pub pixels: Option<u64>,
+    /// Its clock is known to jump: a frame is looked for from the start, where times count on, and not by
+    /// what its stamps say.
+    #[serde(default)]
+    pub from_start: bool,
 }
 
 /// An opened video: its demuxer and the stream a player would show.
@@ -42,6 +48,9 @@ pub struct Source {
     pub(super) input: ff::format::context::Input,
     pub(super) stream: usize,
     pub(super) clock: Clock,
+    /// Packets of the stream, read and not yet passed on.
+    stamps: Stamps<ff::Packet>,
+    packets_have_times: bool,
     /// Set when something else asked FFmpeg to give up.
     stop: Arc<AtomicBool>,
     info: VideoInfo,
@@ -69,7 +78,12 @@ impl Source {
             return Err(MediaError::Empty { path: path.into() });
         }
         let file = File::open(path).map_err(unreadable)?;
-        Self::of(path, file, stop, choice)
+        Self::of(path, file, stop, choice).map_err(|e| match e {
+            MediaError::NotVideo { .. } if boxes::lack_index(path) => {
+                MediaError::NoIndex { path: path.into() }
+            }
+            e => e,
+        })
     }
 
     /// The same of an opened file.
@@ -105,14 +119,17 @@ impl Source {
         let (clock, codec) = {
             let stream = input.stream(stream).expect("index came from this input");
             let codec = stream.parameters().id().name().to_owned();
-            let longest = container_duration(&input);
-            (Clock::new(&input, &stream, longest), codec)
+            (Clock::new(&input, &stream), codec)
         };
+        let duration = container_duration(&input);
+        let looked = looks_at_last_stamps(&container);
+        let ticks = clock.ticks(duration.filter(|_| !looked), looked);
+        let packets_have_times = clock.starts() && container != "mpeg";
         let info = VideoInfo {
+            created: created(&input, &container, &clock),
             container,
             codec,
-            duration: container_duration(&input),
-            created: input.metadata().get("creation_time").map(str::to_owned),
+            duration,
             tags: tags(&input),
         };
         Ok(Self {
@@ -120,6 +137,8 @@ impl Source {
             input,
             stream,
             clock,
+            stamps: Stamps::new(ticks),
+            packets_have_times,
             stop: stop.clone(),
             info,
             choice,
@@ -138,7 +157,52 @@ impl Source {
     /// Whether packets carry the times of their frames: raw streams have none, program streams
     /// (ISO/IEC 13818-1) only some.
     pub(super) fn packets_have_times(&self) -> bool {
-        self.clock.starts() && self.info.container != "mpeg"
+        self.packets_have_times
+    }
+
+    /// Seconds the container promises, where it does not just tell what its last packets say.
+    pub(super) fn promised(&self) -> Option<f64> {
+        let looked = looks_at_last_stamps(&self.info.container);
+        self.info.duration.filter(|_| !looked)
+    }
+
+    /// Goes to the last keyframe not after so many seconds; false where the file cannot be seeked in.
+    pub(super) fn seek(&mut self, seconds: f64) -> bool {
+        let target = self.clock.seek_target(seconds);
+        self.stamps.begin_inside();
+        self.input.seek(target, ..target + 1).is_ok()
+    }
+
+    /// Takes the next packet of the stream.
+    pub(super) fn push(&mut self, packet: ff::Packet) {
+        let stamp = packet.pts().or_else(|| packet.dts());
+        let (decoded, bytes) = (packet.dts(), packet.size());
+        self.stamps.push(stamp, decoded, bytes, packet);
+    }
+
+    /// The stream has no more packets.
+    pub(super) fn finish(&mut self) {
+        self.stamps.finish();
+    }
+
+    /// The next packet whose time is certain: that is what it now bears.
+    pub(super) fn pop(&mut self) -> Option<(ff::Packet, Verdict)> {
+        let Stamped {
+            item: mut packet,
+            ticks,
+            verdict,
+        } = self.stamps.pop()?;
+        if let Some(ticks) = ticks {
+            restamp(&mut packet, ticks, verdict);
+        }
+        Some((packet, verdict))
+    }
+
+    /// The stamp of a decoded frame: its packet's own, where packets have their own; else what FFmpeg
+    /// makes of those around it.
+    pub(super) fn stamp_of(&self, frame: &ff::frame::Video) -> Option<i64> {
+        let own = frame.pts().filter(|_| self.packets_have_times());
+        own.or_else(|| frame.timestamp())
     }
 
     /// Whether this source was asked to stop.
@@ -191,6 +255,13 @@ impl Source {
     }
 }
 
+/// Whether a packet holds what nobody can decode without a key (ISO/IEC 23001-7).
+pub(super) fn is_encrypted(packet: &ff::Packet) -> bool {
+    let kinds = packet.side_data().map(|d| d.kind());
+    let encrypted = ff::packet::side_data::Type::EncryptionInfo;
+    kinds.into_iter().any(|kind| kind == encrypted)
+}
+
 fn initialise() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -234,12 +305,33 @@ pub(super) fn demuxer(
         })
 }
 
+/// QuickTime's own date, which tells its zone.
+const CREATION_DATE: &str = "com.apple.quicktime.creationdate";
+/// Ten years, in seconds: earlier times are those of a clock that counts from its start.
+const SINCE_1970: f64 = 315_576_000.0;
+
+/// When recording began.
+fn created(input: &ff::format::context::Input, container: &str, clock: &Clock) -> Option<String> {
+    let metadata = input.metadata();
+    let dated = |text: &&str| text.trim().starts_with(|c: char| c.is_ascii_digit());
+    let own = metadata.get(CREATION_DATE).filter(dated);
+    if let Some(tag) = own.or_else(|| metadata.get("creation_time")) {
+        return Some(tag.to_owned());
+    }
+    // Dahua's recorders count from 1970, in local time.
+    let first = clock.first_seconds().filter(|s| *s > SINCE_1970)?;
+    let local = jiff::Timestamp::from_second(first as i64).ok()?;
+    let local = jiff::tz::Offset::UTC.to_datetime(local);
+    (container == "dhav").then(|| local.to_string())
+}
+
 /// Tags that tell of the file and not of what it shows.
 const TECHNICAL: &[&str] = &[
     "major_brand",
     "minor_version",
     "compatible_brands",
     "creation_time",
+    CREATION_DATE,
     "encoder",
     "duration",
 ];
@@ -254,6 +346,27 @@ fn tags(input: &ff::format::context::Input) -> Vec<String> {
     });
     let text = |(_, value): (&str, &str)| value.chars().take(TAG_LENGTH).collect();
     told.map(text).take(TAGS_KEPT).collect()
+}
+
+/// Writes the time a packet was given into it.
+fn restamp(packet: &mut ff::Packet, ticks: i64, verdict: Verdict) {
+    let (pts, dts) = (packet.pts(), packet.dts());
+    let Some(said) = pts.or(dts).filter(|said| *said != ticks) else {
+        return;
+    };
+    let moved = |t: i64| t.saturating_add(ticks.saturating_sub(said));
+    packet.set_pts(pts.map(|_| ticks));
+    packet.set_dts(match (pts, verdict) {
+        // Nobody knows: the one was wrong, the other may not be.
+        (Some(_), Verdict::Wrong) => None,
+        _ => dts.map(moved),
+    });
+}
+
+/// FFmpeg finds how long these last by looking at the stamps at their ends: one wrong one there is
+/// enough. They are MPEG's (ISO/IEC 13818-1), whose clocks have 33 bits.
+fn looks_at_last_stamps(container: &str) -> bool {
+    ["mpegts", "mpeg"].contains(&container)
 }
 
 /// A name no protocol of FFmpeg has.

@@ -2,6 +2,7 @@
 
 use ffmpeg_next as ff;
 
+use super::tone;
 use crate::types::Pixels;
 
 /// Aspect ratios beyond this are damage, not anamorphic video.
@@ -12,13 +13,15 @@ const MAX_SIDE: u32 = 16_384;
 
 /// What the filter graph was built for; another frame shape needs another graph.
 #[derive(PartialEq, Clone, Copy)]
-struct Shape {
+pub(super) struct Shape {
     format: ff::format::Pixel,
     width: u32,
     height: u32,
     aspect: ff::Rational,
-    space: ff::color::Space,
+    pub(super) space: ff::color::Space,
     range: ff::color::Range,
+    pub(super) transfer: ff::color::TransferCharacteristic,
+    pub(super) primaries: ff::color::Primaries,
     interlaced: bool,
     turn: Turn,
 }
@@ -28,6 +31,8 @@ struct Shape {
 pub(super) struct Upright {
     graph: Option<(Shape, ff::filter::Graph)>,
     turn: Turn,
+    /// A frame's range of brightness could not be brought down.
+    untoned: bool,
     /// Longest side of the pictures made.
     max_side: Option<u32>,
 }
@@ -44,6 +49,7 @@ impl Upright {
         Self {
             graph: None,
             turn,
+            untoned: false,
             max_side,
         }
     }
@@ -65,24 +71,54 @@ impl Upright {
             aspect: frame.aspect_ratio(),
             space: frame.color_space(),
             range: frame.color_range(),
+            transfer: frame.color_transfer_characteristic(),
+            primaries: frame.color_primaries(),
             interlaced: frame.is_interlaced(),
             turn: self.turn,
         };
+        let tone = tone::mapping(&shape).filter(|_| !self.untoned);
+        let made = match &tone {
+            // The graph takes the picture, which is wanted again where it fails.
+            Some(tone) => self.through(shape, Some(tone), &frame.clone()),
+            None => self.through(shape, None, frame),
+        };
+        self.untoned |= tone::is_hdr(&shape) && (tone.is_none() || made.is_err());
+        match made {
+            Err(_) if tone.is_some() => {
+                self.graph = None;
+                self.through(shape, None, frame)
+            }
+            made => made,
+        }
+    }
+
+    fn through(
+        &mut self,
+        shape: Shape,
+        tone: Option<&str>,
+        frame: &ff::frame::Video,
+    ) -> Result<Pixels, ff::Error> {
         if self.graph.as_ref().is_none_or(|(s, _)| *s != shape) {
             let longest = self.max_side.unwrap_or(MAX_SIDE);
-            self.graph = Some((shape, graph(&shape, longest)?));
+            self.graph = Some((shape, graph(&shape, longest, tone)?));
         }
         let (_, graph) = self.graph.as_mut().ok_or(ff::Error::Bug)?;
         packed(&filtered(graph, frame)?).ok_or(ff::Error::InvalidData)
     }
+
+    /// Whether frames had a range of brightness (HDR) that FFmpeg, as it is built here, cannot bring down to a screen's.
+    pub(super) fn untoned(&self) -> bool {
+        self.untoned
+    }
 }
 
-fn graph(shape: &Shape, longest: u32) -> Result<ff::filter::Graph, ff::Error> {
+fn graph(shape: &Shape, longest: u32, tone: Option<&str>) -> Result<ff::filter::Graph, ff::Error> {
     let (width, height) = display_size(shape, longest);
     // Samples lie too far apart for a filter that looks at neighbours: one field is shown.
     let field = if shape.interlaced { "field=top," } else { "" };
     let spec = format!(
-        "{field}scale=w={width}:h={height}:flags=bicubic,format=rgb24{}",
+        "{field}scale=w={width}:h={height}:flags=bicubic,{}format=rgb24{}",
+        tone.unwrap_or_default(),
         shape.turn.filters()
     );
     filters(shape.format, shape.width, shape.height, &spec)

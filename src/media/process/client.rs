@@ -80,8 +80,9 @@ impl Default for Limits {
 pub struct Worker {
     decoding: Decoding,
     limits: Limits,
-    /// Which video stream; see [`Choice`].
+    /// See [`Choice`].
     stream: Option<usize>,
+    from_start: bool,
     stop: Arc<AtomicBool>,
     running: Option<Running>,
     /// When the file being read has had its time.
@@ -108,6 +109,7 @@ impl Worker {
             decoding,
             limits,
             stream,
+            from_start: false,
             stop,
             running: None,
             deadline: None,
@@ -118,6 +120,7 @@ impl Worker {
         Choice {
             stream: self.stream,
             pixels: Some(self.limits.pixels),
+            from_start: self.from_start,
         }
     }
 
@@ -127,9 +130,11 @@ impl Worker {
         Self::new(decoding, self.limits, self.stream, self.stop.clone())
     }
 
-    /// Reads this video stream of the files to come; see [`Choice`].
-    pub fn select_stream(&mut self, stream: Option<usize>) {
+    /// Reads this video stream of the files to come, their frames from the start on where asked; see
+    /// [`Choice`].
+    pub fn select(&mut self, stream: Option<usize>, from_start: bool) {
         self.stream = stream;
+        self.from_start = from_start;
     }
 
     /// Whether it was told to stop.

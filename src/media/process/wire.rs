@@ -13,7 +13,7 @@ use crate::types::{Pixels, TimeBase, Timestamp};
 
 /// To be raised with every change of what follows: parent and child may come from two programs where
 /// one is replaced while it runs.
-const PROTOCOL: u32 = 2;
+const PROTOCOL: u32 = 3;
 
 /// What a child must say first.
 pub(super) fn version() -> String {

@@ -26,6 +26,7 @@ pub(super) fn check(library: &Library) -> Result<Vec<Finding>, StoreError> {
     let words = match Words::open(&path) {
         Ok(words) if words.as_ref().is_none_or(Words::is_sound) => None,
         Ok(_) => Some("the index of words is not as it was written".to_owned()),
+        Err(e) if e.is_forbidden() => return Err(e.into()),
         Err(e) => Some(e.to_string()),
     };
     findings.extend(words.map(|what| Finding {

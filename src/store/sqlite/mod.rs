@@ -1,11 +1,13 @@
 //! A library in a folder: the catalogue in SQLite, and what is derived of it: a mapped file of vectors and a
 //! search graph for each model, an index of words.
 
+mod backup;
 pub mod catalog;
 mod check;
 pub mod graph;
 mod kept;
 mod model_writer;
+mod modes;
 mod reader;
 pub mod vectors;
 mod words;
@@ -14,6 +16,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 pub use catalog::Thumbnails;
+pub use kept::of_this_user;
 pub use model_writer::ModelWriter;
 pub use reader::Reader;
 pub use vectors::VectorsError;
@@ -21,6 +24,7 @@ pub use words::{WordsError, misread, words_held};
 pub use writer::Writer;
 
 use self::graph::Graph;
+use self::modes::Modes;
 use self::vectors::Vectors;
 use super::{Finding, GraphProgress, NewModel, StoreError};
 
@@ -28,6 +32,9 @@ use super::{Finding, GraphProgress, NewModel, StoreError};
 pub const GRAPH_FROM: usize = 50_000;
 /// The graph is grown when it lacks this share of the vectors; until then those are scanned.
 const GRAPH_LACKS: f64 = 0.2;
+
+/// There where others are known to be able to read a library.
+const SHARED: &str = "shared";
 
 /// Where a library is, or will be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +76,42 @@ impl Library {
     /// [`StoreError::Busy`] where another process writes.
     pub fn writer(&self) -> Result<Writer, StoreError> {
         Writer::open(self)
+    }
+
+    /// Makes an empty library; `shared`: others may read and write it as the umask says, else its maker alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] where there is one already.
+    pub fn create(&self, shared: bool) -> Result<(), StoreError> {
+        let dir = self.dir.clone();
+        match dir.join(catalog::FILE).try_exists() {
+            Ok(false) => {}
+            Ok(true) => return Err(StoreError::Exists { dir }),
+            Err(cause) => return Err(StoreError::Folder { dir, cause }),
+        }
+        if shared {
+            let made = modes::make_shared(&dir).and_then(|()| self.tell_shared());
+            made.map_err(|cause| StoreError::Folder { dir, cause })?;
+        }
+        self.writer()?.catch_up()
+    }
+
+    /// Makes its folder, where there is none.
+    pub fn make_folder(&self) -> Result<(), StoreError> {
+        modes::make_folder(&self.dir).map_err(|cause| StoreError::Folder {
+            dir: self.dir.clone(),
+            cause,
+        })
+    }
+
+    /// Whether others than its owner may read it although nobody said so. Told once for each library.
+    pub fn is_newly_found_open(&self) -> bool {
+        let open = self.dir.join(catalog::FILE).exists() && Modes::within(&self.dir).are_wide();
+        open && !self.dir.join(SHARED).exists() && self.tell_shared().is_ok()
+    }
+
+    fn tell_shared(&self) -> std::io::Result<()> {
+        modes::make(&self.dir.join(SHARED))
     }
 
     /// Opens it to add vectors of the model that answers there. The first one to write becomes that.

@@ -1,11 +1,12 @@
 //! The one that adds vectors of one model.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use super::Writer;
 use crate::store::{
     FileStamp, Fingerprints, Known, Lacking, LaterSeen, ModelRow, NewModel, NewMoment, Reading,
-    StoreError, VideoRecord, VideoRef,
+    Recorded, RecordedVideo, StoreError, VideoRecord, VideoRef,
 };
 use crate::types::{Embedding, MomentId, VideoId};
 
@@ -99,6 +100,28 @@ impl ModelWriter {
         self.writer
             .catalog
             .known(path, stamp, reading, self.model.id)
+    }
+
+    /// What the file at a path told of when and by whom it was recorded, where it was read.
+    pub fn recorded(&self, path: &Path) -> Result<Option<RecordedVideo>, StoreError> {
+        self.writer.catalog.recorded(path)
+    }
+
+    /// Forgets that these folders could not be read: they can.
+    pub fn forget_closed(&mut self, folders: &HashSet<PathBuf>) -> Result<(), StoreError> {
+        let mut rows = Vec::new();
+        for folder in folders {
+            rows.extend(self.writer.catalog.video_at(folder)?);
+        }
+        self.writer.remove_videos(&rows)
+    }
+
+    /// Writes down anew when and by which cameras videos were recorded.
+    pub fn set_recorded(&mut self, told: &[(VideoId, Recorded)]) -> Result<(), StoreError> {
+        match told.is_empty() {
+            true => Ok(()),
+            false => self.writer.catalog.set_recorded(told),
+        }
     }
 
     /// Starts a reading; an earlier whole one of the same file counts until this is finished.

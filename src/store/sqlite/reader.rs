@@ -13,8 +13,8 @@ use super::graph::Graph;
 use super::vectors::{Best, Predicate, Row, Vectors, dot, scan};
 use super::words::{State, Words, WordsError};
 use crate::store::{
-    Concept, Filter, Found, Match, Method, ModelRow, MomentRow, MomentVectors, Neighbour, Note,
-    ObjectCount, Selection, StoreError, VideoRef, VideoRow,
+    CameraRow, Concept, Filter, Found, Match, Method, ModelRow, MomentRow, MomentVectors,
+    Neighbour, Note, ObjectCount, Selection, StoreError, VideoRef, VideoRow,
 };
 use crate::types::{
     Claim, Embedding, Generation, ModelId, MomentId, Object, TextLine, VectorId, VideoId,
@@ -33,7 +33,7 @@ const HASHED_AT_OPENING: usize = 16 << 20;
 
 /// Reads a library. Each call sees what was committed when it began, whoever writes meanwhile.
 pub struct Reader {
-    catalog: Catalog,
+    pub(super) catalog: Catalog,
     pub(super) library: Library,
     view: RefCell<Option<View>>,
     words: RefCell<Option<OpenWords>>,
@@ -474,12 +474,6 @@ impl Reader {
         self.catalog.notes()
     }
 
-    /// Copies the library as it is now to a new folder, while others read and write it.
-    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.catalog.backup(to)?;
-        Library::at(to).writer()?.catch_up()
-    }
-
     /// Up to `limit` vectors of a model, taken at random.
     pub fn random_vectors(
         &self,
@@ -565,6 +559,11 @@ impl Reader {
     /// Seconds it lasts, as it claims or as far as it was read; 0 where nobody knows.
     pub fn video_length(&self, video: VideoId) -> Result<f64, StoreError> {
         self.catalog.video_length(video)
+    }
+
+    /// The cameras of videos, by name.
+    pub fn cameras(&self) -> Result<Vec<CameraRow>, StoreError> {
+        self.catalog.cameras()
     }
 
     /// Every video, by path; without its number of moments.

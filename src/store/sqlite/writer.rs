@@ -6,7 +6,7 @@ use super::Library;
 use super::catalog::Catalog;
 use super::vectors::{Appender, Row, Vectors, VectorsError};
 use super::words::{Changed, State, Words, update};
-use crate::store::{Concept, ModelRow, NewModel, StoreError};
+use crate::store::{CameraClock, CameraVideos, Concept, ModelRow, NewModel, StoreError};
 use crate::types::{ModelId, VideoId};
 
 /// The file of vectors is rebuilt when this share of it belongs to nothing any more.
@@ -65,6 +65,15 @@ impl Writer {
     /// Takes a concept away, of every model; returns whether there was one.
     pub fn forget_concept(&mut self, name: &str) -> Result<bool, StoreError> {
         self.catalog.forget_concept(name)
+    }
+
+    /// Puts a camera's clock right, of its videos and of those to come.
+    pub fn set_clock(
+        &mut self,
+        camera: &str,
+        clock: &CameraClock,
+    ) -> Result<CameraVideos, StoreError> {
+        self.catalog.set_clock(camera, clock)
     }
 
     /// Brings all that is derived up to the catalogue. It costs what has changed since it was last done.

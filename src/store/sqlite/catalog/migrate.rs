@@ -5,7 +5,7 @@ use rusqlite_migration::{M, Migrations};
 use serde_json::{Value, json};
 
 /// The format this vsearch writes.
-pub(super) const FORMAT: usize = 9;
+pub(super) const FORMAT: usize = 11;
 
 pub(super) fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
@@ -26,6 +26,8 @@ pub(super) fn migrations() -> Migrations<'static> {
         ),
         M::up(include_str!("../../../../migrations/0008_objects.sql")),
         M::up(include_str!("../../../../migrations/0009_lettering.sql")),
+        M::up(include_str!("../../../../migrations/0010_cameras.sql")),
+        M::up(include_str!("../../../../migrations/0011_clocks.sql")),
     ])
 }
 

@@ -1,6 +1,7 @@
 //! The SQLite catalogue: videos, moments, vectors. The one truth of a library; every other
 //! index is derived from it and can be thrown away.
 
+mod cameras;
 mod canaries;
 mod codec;
 mod concepts;
@@ -17,19 +18,20 @@ mod thumbnails;
 mod videos;
 
 use std::fs::{File, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::migrate::{FORMAT, migrations};
+use super::modes;
 use crate::store::StoreError;
 
 pub use codec::unpack;
 pub use thumbnails::Thumbnails;
 
-const FILE: &str = "catalog.sqlite";
+pub(super) const FILE: &str = "catalog.sqlite";
 const LOCK: &str = "write.lock";
 
 /// How long a write waits for another process's commit.
@@ -50,12 +52,14 @@ pub struct Catalog {
 impl Catalog {
     /// Opens the library in `dir` for writing; makes it where there is none.
     pub fn create_or_open(dir: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(dir).map_err(|cause| StoreError::Folder {
+        modes::make_folder(dir).map_err(|cause| StoreError::Folder {
             dir: dir.into(),
             cause,
         })?;
         let lock = lock(dir)?;
         let path = dir.join(FILE);
+        modes::make(&path).map_err(|_| StoreError::ReadOnly { dir: dir.into() })?;
+        modes::align(dir);
         let mut db = Connection::open(&path).map_err(|e| opening(dir, e))?;
         prepare(&db).map_err(|e| opening(dir, e))?;
         refuse_newer(&db, dir)?;
@@ -88,22 +92,20 @@ impl Catalog {
     /// Opens the library in `dir` to read, also from a disk that cannot be written.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
-        if !path.exists() {
-            return Err(StoreError::NoLibrary { dir: dir.into() });
-        }
-        let ordinary = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .and_then(|db| prepare(&db).map(|()| db));
-        // A write-ahead log needs files beside it even to read; where none can be made there
-        // is no writer either, and the file may be read as it stands.
-        let db = ordinary.or_else(|first| {
-            let log = dir.join(format!("{FILE}-wal"));
-            let empty = log.metadata().map_or(true, |m| m.len() == 0);
-            match first.sqlite_error_code() {
-                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) if empty => immutable(&path),
-                _ => Err(first),
+        match path.try_exists() {
+            Ok(true) => {}
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+                return Err(StoreError::Forbidden { dir: dir.into() });
             }
-        });
-        let db = db.map_err(|e| opening(dir, e))?;
+            Ok(false) | Err(_) => return Err(StoreError::NoLibrary { dir: dir.into() }),
+        }
+        let db = open_to_read(&path).map_err(|e| match File::open(&path) {
+            Err(denied) if denied.kind() == ErrorKind::PermissionDenied => {
+                StoreError::Forbidden { dir: dir.into() }
+            }
+            _ if has_log(&path) && is_closed(&e) => StoreError::Unfinished { dir: dir.into() },
+            _ => opening(dir, e),
+        })?;
         refuse_newer(&db, dir)?;
         let found: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
         if found < FORMAT as i64 {
@@ -179,10 +181,7 @@ fn lock_by(
     dir: &Path,
     try_lock: impl FnOnce(&File) -> Result<(), TryLockError>,
 ) -> Result<File, StoreError> {
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(dir.join(LOCK));
+    let file = modes::open(&dir.join(LOCK), File::options().append(true));
     let file = file.map_err(|_| StoreError::ReadOnly { dir: dir.into() })?;
     match try_lock(&file) {
         Ok(()) => {
@@ -212,6 +211,30 @@ fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "foreign_keys", true)?;
     // The first read of the file: fails here where it is no database.
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+/// Opens a database to read, also from a disk or a folder that cannot be written. A write-ahead log needs files beside
+/// it even to read; where there are none, and none can be made, nobody writes, and the file may be read as it stands.
+fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let ordinary = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .and_then(|db| prepare(&db).map(|()| db));
+    ordinary.or_else(|first| match is_closed(&first) && !has_log(path) {
+        true => immutable(path),
+        false => Err(first),
+    })
+}
+
+/// Something could not be opened or made.
+fn is_closed(e: &rusqlite::Error) -> bool {
+    let code = e.sqlite_error_code();
+    matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+/// Whether there is anything in a database's write-ahead log.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Path::new(&log).metadata().is_ok_and(|m| m.len() > 0)
 }
 
 fn immutable(path: &Path) -> rusqlite::Result<Connection> {

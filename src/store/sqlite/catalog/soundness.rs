@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use super::{Catalog, FILE, Thumbnails};
 use crate::store::StoreError;
+use crate::store::sqlite::modes;
 use crate::types::VectorId;
 
 /// Faults SQLite lists at most.
@@ -51,13 +52,13 @@ impl Catalog {
         })
     }
 
-    /// Copies the catalogue as it is now to a new folder, while others read and write it.
+    /// Copies the catalogue as it is now to an empty folder, while others read and write it.
     pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        std::fs::create_dir_all(to).map_err(|cause| StoreError::Folder {
-            dir: to.into(),
+        let file = to.join(FILE);
+        modes::make(&file).map_err(|cause| StoreError::Copy {
+            to: to.into(),
             cause,
         })?;
-        let file = to.join(FILE);
         // A copy is made in steps: in one transaction they are all of one state, however others write.
         let _snapshot = self.snapshot()?;
         // It begins with the first look.

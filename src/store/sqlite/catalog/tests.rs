@@ -91,6 +91,50 @@ fn what_is_committed_is_found_again() {
 }
 
 #[test]
+fn a_cameras_clock_is_put_right_for_good() {
+    use crate::store::{CameraClock, FROM_FILE, Recorded, zone_from_text};
+    let dir = tempfile::tempdir().unwrap();
+    let (mut catalog, model, first) = filled(dir.path());
+    let second = catalog
+        .begin_video(Path::new("/b.mp4"), STAMP, &reading("s"))
+        .unwrap();
+    let told = |from: &str| Recorded {
+        camera: Some("gate".into()),
+        at_ms: Some(1_714_566_600_000),
+        from: Some(from.into()),
+        clock: Some("2024-05-01T12:30:00".into()),
+        ..Default::default()
+    };
+    let time = |catalog: &Catalog, video| catalog.video(video).unwrap().unwrap().recorded_ms;
+    catalog.set_recorded(&[(first, told("name"))]).unwrap();
+    let clock = CameraClock {
+        offset_ms: 1000,
+        zone: zone_from_text("Europe/Berlin"),
+    };
+    let moved = catalog.set_clock("gate", &clock).unwrap();
+    assert_eq!((moved.all, moved.by_clock, moved.zoneless), (1, 1, 1));
+    let right = Some(1_714_559_401_000);
+    assert_eq!(time(&catalog, first), right);
+    let kept = catalog.recorded(Path::new("/a.mp4")).unwrap().unwrap();
+    assert_eq!(kept.recorded, told("name"));
+    assert_eq!(catalog.cameras().unwrap()[0].clock, clock);
+    // One that comes later, and one of which only the file tells.
+    let record = VideoRecord {
+        recorded: told("name"),
+        ..Default::default()
+    };
+    catalog.finish_video(second, model, None, &record).unwrap();
+    assert_eq!(time(&catalog, second), right);
+    catalog.set_recorded(&[(second, told(FROM_FILE))]).unwrap();
+    assert_eq!(time(&catalog, second), told(FROM_FILE).at_ms);
+    // Said again, it is as it was.
+    catalog.set_clock("gate", &clock).unwrap();
+    assert_eq!(time(&catalog, first), right);
+    catalog.set_clock("gate", &CameraClock::default()).unwrap();
+    assert_eq!(time(&catalog, first), told("name").at_ms);
+}
+
+#[test]
 fn a_file_is_current_until_it_changes() {
     let dir = tempfile::tempdir().unwrap();
     let (mut catalog, model, _) = filled(dir.path());
@@ -201,7 +245,7 @@ fn an_immutable_copy_can_be_read() {
 fn where_there_are_no_locks_nobody_writes() {
     let dir = tempfile::tempdir().unwrap();
     let unsupported = |_: &File| {
-        let cause = std::io::Error::from(std::io::ErrorKind::Unsupported);
+        let cause = std::io::Error::from(ErrorKind::Unsupported);
         Err(TryLockError::Error(cause))
     };
     let refused = lock_by(dir.path(), unsupported).unwrap_err();

@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::codec::SqlPath;
-use super::{BUSY_TIMEOUT, FILE, writing};
+use super::{BUSY_TIMEOUT, FILE, open_to_read, writing};
 use crate::store::StoreError;
+use crate::store::sqlite::modes;
 use crate::types::MomentId;
 
 const THUMBNAILS: &str = "thumbnails.sqlite";
@@ -45,6 +46,8 @@ impl Thumbnails {
         last_moment: i64,
     ) -> Result<Self, StoreError> {
         let open = || -> rusqlite::Result<Connection> {
+            // Where it cannot be made, opening it says so.
+            let _ = modes::make(&Self::path(dir));
             let db = Connection::open(Self::path(dir))?;
             db.busy_timeout(BUSY_TIMEOUT)?;
             db.pragma_update(None, "journal_mode", "WAL")?;
@@ -79,9 +82,7 @@ impl Thumbnails {
 
     /// Opens them to read; `None` where there are none that can be read, or those of another library.
     pub(super) fn open(dir: &Path, library: &str) -> Option<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let db = Connection::open_with_flags(Self::path(dir), flags).ok()?;
-        db.busy_timeout(BUSY_TIMEOUT).ok()?;
+        let db = open_to_read(&Self::path(dir)).ok()?;
         if origin(&db).ok()? != library {
             return None;
         }
@@ -181,12 +182,18 @@ impl Thumbnails {
     pub(super) fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let snapshot = self.db.unchecked_transaction();
         let _snapshot = snapshot.and_then(|t| origin(&t).map(|_| t));
-        match self.db.backup("main", Self::path(to), None) {
-            Err(e) if is_damage(&e) => {
+        let path = Self::path(to);
+        let made = modes::make(&path);
+        match made.map(|()| self.db.backup("main", path, None)) {
+            Ok(Err(e)) if is_damage(&e) => {
                 Self::delete(to);
                 Ok(())
             }
-            copied => copied.map_err(|e| writing(to, e)),
+            Ok(copied) => copied.map_err(|e| writing(to, e)),
+            Err(cause) => Err(StoreError::Copy {
+                to: to.into(),
+                cause,
+            }),
         }
     }
 

@@ -7,6 +7,7 @@ use roaring::RoaringTreemap;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::Catalog;
+use super::cameras;
 use super::codec::{SqlPath, SqlPathBuf, id_list};
 use super::texts;
 use crate::store::{
@@ -21,13 +22,14 @@ fn add_earlier(record: &mut VideoRecord, t: &Connection, earlier: VideoId) -> ru
          AND "end" > (SELECT read_to FROM videos WHERE id = ?1)"#;
     t.execute(ended, [earlier.0])?;
     let sql = "SELECT frames, lost_packets, lost_frames, largest_gap, error,
-           EXISTS (SELECT 1 FROM gaps WHERE video_id = ?1) FROM videos WHERE id = ?1";
+           EXISTS (SELECT 1 FROM gaps WHERE video_id = ?1), wrong_times FROM videos WHERE id = ?1";
     let (before, error) = t.query_row(sql, [earlier.0], |r| {
         let before = Coverage {
             frames: r.get(0)?,
             lost_packets: r.get(1)?,
             lost_frames: r.get(2)?,
             largest_gap: r.get(3)?,
+            wrong_times: r.get(6)?,
             ..Coverage::default()
         };
         // Stretches it had not seen are still unseen.
@@ -61,6 +63,7 @@ struct WholeReading {
     digest: Option<String>,
     error: Option<String>,
     read_to: Option<f64>,
+    clock_jumps: bool,
 }
 
 impl WholeReading {
@@ -104,13 +107,17 @@ impl Catalog {
             r.stamp.size < stamp.size && r.digest.is_some() && same_start() == r.digest
         });
         if let Some(found) = grown {
-            return Ok(found.read_to.map(|read_to| Known::Grown {
+            // Where its clock jumps, a seek does not lead to where it ended: it is read again.
+            let read_to = found.read_to.filter(|_| !found.clock_jumps);
+            return Ok(read_to.map(|read_to| Known::Grown {
                 earlier: found.id,
                 read_to,
             }));
         }
         let same = self.readings("digest", &digest, reading, model)?;
-        let moved = same.into_iter().find(|r| !r.path.exists());
+        let moved = same
+            .into_iter()
+            .find(|r| r.path.try_exists().is_ok_and(|there| !there));
         if let Some(found) = moved {
             self.follow(found.id, path, stamp)?;
             return Ok(Some(found.came_to()));
@@ -128,7 +135,8 @@ impl Catalog {
     ) -> Result<Vec<WholeReading>, StoreError> {
         // From the moments of the video to their vectors: the other way leads through all vectors of the model.
         let sql = format!(
-            "SELECT id, path, size, modified_ns, digest, error, read_to FROM videos v
+            "SELECT id, path, size, modified_ns, digest, error, read_to,
+               EXISTS (SELECT 1 FROM jumps j WHERE j.video_id = v.id) FROM videos v
              WHERE {column} = ?1 AND sampling = ?2 AND views = ?4 AND indexed_at IS NOT NULL AND retry = 0
                AND EXISTS (SELECT 1 FROM moments m CROSS JOIN vectors x ON x.moment_id = m.id
                            WHERE m.video_id = v.id AND +x.model_id = ?3)"
@@ -147,6 +155,7 @@ impl Catalog {
                     digest: r.get(4)?,
                     error: r.get(5)?,
                     read_to: r.get(6)?,
+                    clock_jumps: r.get(7)?,
                 })
             },
         )?;
@@ -221,7 +230,7 @@ impl Catalog {
                 add_earlier(&mut record, t, earlier)?;
                 let both = [earlier.0, video.0];
                 texts::forget_whole(t, earlier)?;
-                for table in ["moments", "gaps", "faults"] {
+                for table in ["moments", "gaps", "faults", "jumps"] {
                     let sql = format!("UPDATE {table} SET video_id = ?1 WHERE video_id = ?2");
                     t.execute(&sql, both)?;
                 }
@@ -239,8 +248,8 @@ impl Catalog {
                 "UPDATE videos SET indexed_at = unixepoch(), container = ?2, codec = ?3, width = ?4,
                    height = ?5, duration = ?6, read_to = ?7, frames = ?8, largest_gap = ?9,
                    decode_errors = ?10, error = ?11, lost_packets = ?12, lost_frames = ?13,
-                   model_id = ?14, digest = ?15, camera = ?16, recorded_ms = ?17,
-                   recorded_from = ?18, retry = ?19, stream = ?20 WHERE id = ?1",
+                   model_id = ?14, digest = ?15, camera = ?16, retry = ?17, stream = ?18,
+                   wrong_times = ?19 WHERE id = ?1",
                 params![
                     kept.0,
                     record.container,
@@ -258,12 +267,12 @@ impl Catalog {
                     model.0,
                     record.digest,
                     record.recorded.camera,
-                    record.recorded.at_ms,
-                    record.recorded.from,
                     record.retry,
                     record.stream,
+                    seen.wrong_times,
                 ],
             )?;
+            cameras::set_time(t, kept, &record.recorded)?;
             let gap = r#"INSERT INTO gaps (video_id, start, "end") VALUES (?1, ?2, ?3)"#;
             texts::insert(t, kept, &record.texts)?;
             for (start, end) in &seen.gaps {
@@ -272,6 +281,10 @@ impl Catalog {
             for time in &seen.faults {
                 let fault = "INSERT INTO faults (video_id, time) VALUES (?1, ?2)";
                 t.execute(fault, params![kept.0, time])?;
+            }
+            for (time, moved) in &seen.jumps {
+                let jump = "INSERT INTO jumps (video_id, time, moved) VALUES (?1, ?2, ?3)";
+                t.execute(jump, params![kept.0, time, moved])?;
             }
             Ok(())
         })
@@ -297,9 +310,13 @@ impl Catalog {
             Ok((r.get(1)?, r.get(2)?))
         })?;
         let mut faults = self.by_video("video_id, time FROM faults", |r| r.get(1))?;
+        let mut jumps = self.by_video("video_id, time, moved FROM jumps", |r| {
+            Ok((r.get(1)?, r.get(2)?))
+        })?;
         for video in &mut videos {
             video.coverage.gaps = gaps.remove(&video.id).unwrap_or_default();
             video.coverage.faults = faults.remove(&video.id).unwrap_or_default();
+            video.coverage.jumps = jumps.remove(&video.id).unwrap_or_default();
         }
         Ok(videos)
     }
@@ -328,7 +345,8 @@ impl Catalog {
     ) -> Result<HashMap<VideoId, VideoRef>, StoreError> {
         let sql =
             "SELECT v.id, v.path, v.camera, v.recorded_ms, v.sampling, v.views, v.stream, v.width,
-                v.size, v.modified_ns, v.recorded_from
+                v.size, v.modified_ns, v.recorded_from,
+                EXISTS (SELECT 1 FROM jumps j WHERE j.video_id = v.id)
              FROM json_each(?1) asked CROSS JOIN videos v ON v.id = asked.value";
         let mut statement = self.db.prepare_cached(sql)?;
         let ids = id_list(videos.iter().map(|v| v.0));
@@ -348,6 +366,7 @@ impl Catalog {
                 },
                 stream: r.get(6)?,
                 width: r.get(7)?,
+                clock_jumps: r.get(11)?,
             };
             Ok((VideoId(r.get(0)?), video))
         })?;
@@ -398,14 +417,17 @@ fn video_row(r: &Row) -> rusqlite::Result<VideoRow> {
             largest_gap: r.get("largest_gap")?,
             lost_packets: r.get("lost_packets")?,
             lost_frames: r.get("lost_frames")?,
+            wrong_times: r.get("wrong_times")?,
             gaps: Vec::new(),
             faults: Vec::new(),
+            jumps: Vec::new(),
         },
         model: r.get("model")?,
         indexed_at: r.get("indexed_at")?,
         camera: r.get("camera")?,
         recorded_ms: r.get("recorded_ms")?,
         recorded_from: r.get("recorded_from")?,
+        recorded_doubt: r.get("recorded_doubt")?,
         error: r.get("error")?,
         complete: r.get::<_, Option<i64>>("indexed_at")?.is_some(),
         reading: Reading {

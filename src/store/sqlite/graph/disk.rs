@@ -1,11 +1,13 @@
 //! The graph as it lies on disk (docs/formats.md), mapped, and the search through it.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::{Links, MOST_LAYERS, NONE, Visited, descend, m_max, near, search_layer};
 use crate::store::rows::Neighbour;
+use crate::store::sqlite::modes::open;
 use crate::store::sqlite::vectors::map::Mapped;
 use crate::store::sqlite::vectors::{Best, Predicate, Vectors, VectorsError, to_halves};
 
@@ -233,7 +235,8 @@ pub(super) fn write(
         .dir()
         .join(format!("{UNFINISHED}{}", std::process::id()));
     let write = || -> io::Result<()> {
-        let mut file = io::BufWriter::with_capacity(1 << 20, std::fs::File::create(&fresh)?);
+        let file = open(&fresh, File::options().write(true).truncate(true))?;
+        let mut file = io::BufWriter::with_capacity(1 << 20, file);
         file.write_all(&[0; HEADER])?;
         let mut hasher = blake3::Hasher::new();
         let mut length = 0;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::VectorsError;
 use super::file::{BLOCK, Origin, Row, STATE, State, shortened};
+use crate::store::sqlite::modes::{make_folder, open};
 use crate::types::VectorId;
 
 /// Adds rows to the file of a model. Nothing of it counts until [`Appender::finish`].
@@ -57,7 +58,7 @@ impl Appender {
             let path = path.to_owned();
             move |cause| VectorsError::Write { path, cause }
         };
-        fs::create_dir_all(dir).map_err(failed(dir))?;
+        make_folder(dir).map_err(failed(dir))?;
         let unfinished = !state.rows.is_multiple_of(BLOCK);
         let sums = [&state.vector_sums, &state.row_sums];
         let [vectors, rows] = [0, 1].map(|n| {
@@ -137,12 +138,7 @@ impl Appender {
 impl Growing {
     /// `sum`: of the last block, where that is unfinished.
     fn open(path: &Path, rows: u64, stride: u64, sum: Option<&String>) -> io::Result<Self> {
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)?;
+        let mut file = open(path, File::options().read(true).write(true))?;
         let counted = rows * stride;
         if file.metadata()?.len() < counted {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -17,6 +17,7 @@ use simsimd::f16;
 
 use super::VectorsError;
 use super::map::{Mapped, halves};
+use crate::store::sqlite::modes::open;
 use crate::types::{VectorId, VideoId};
 
 /// Of the layout; another number is built again.
@@ -123,7 +124,7 @@ impl State {
 
     pub(super) fn write(&self, dir: &Path) -> io::Result<()> {
         let fresh = dir.join(format!("{STATE}.new"));
-        let mut file = File::create(&fresh)?;
+        let mut file = open(&fresh, File::options().write(true).truncate(true))?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
         fs::rename(&fresh, dir.join(STATE))?;

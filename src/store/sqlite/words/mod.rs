@@ -1,10 +1,13 @@
 //! Words → videos and times, by tantivy. Derived: the catalogue holds every word, and what of it this was
 //! made of is its commit's payload.
 
+mod folder;
 mod spelling;
 mod tokens;
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,10 +19,14 @@ use tantivy::schema::{
     TextOptions, Value,
 };
 use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer};
-use tantivy::{Index, IndexReader, ReloadPolicy, TantivyDocument, Term};
+use tantivy::{
+    Index, IndexReader, IndexSettings, ReloadPolicy, TantivyDocument, TantivyError, Term,
+};
 
+use self::folder::Folder;
 pub use self::spelling::misread;
 use self::tokens::Words as Tokens;
+use super::modes::make_folder;
 use super::vectors::Origin;
 use crate::store::rows::{Match, Passage};
 use crate::types::VideoId;
@@ -28,6 +35,10 @@ const TOKENIZER: &str = "words";
 const VIDEO: &str = "video";
 /// Of the layout; another number is built again.
 const VERSION: u32 = 3;
+/// What tantivy begins with.
+const META: &str = "meta.json";
+/// How often an index is opened that cannot be: a writer may be at it.
+const LOOKS: usize = 3;
 /// Memory the one indexing thread may take.
 const WRITER_BYTES: usize = 30 << 20;
 
@@ -37,6 +48,22 @@ const WRITER_BYTES: usize = 30 << 20;
 pub struct WordsError {
     path: PathBuf,
     reason: String,
+    forbidden: bool,
+}
+
+impl WordsError {
+    fn new(path: &Path, cause: impl ToString) -> Self {
+        Self {
+            path: path.into(),
+            reason: cause.to_string(),
+            forbidden: false,
+        }
+    }
+
+    /// Nothing is wrong with it: this user may not read it.
+    pub fn is_forbidden(&self) -> bool {
+        self.forbidden
+    }
 }
 
 /// What an index was made of.
@@ -153,11 +180,31 @@ impl Words {
     /// # Errors
     /// Where it is damaged.
     pub fn open(dir: &Path) -> Result<Option<Self>, WordsError> {
-        if !dir.join("meta.json").exists() {
-            return Ok(None);
+        match File::open(dir.join(META)) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => {
+                let forbidden = e.kind() == io::ErrorKind::PermissionDenied;
+                return Err(WordsError {
+                    forbidden,
+                    ..WordsError::new(dir, e)
+                });
+            }
         }
+        let mut opened = Self::look(dir);
+        for _ in 1..LOOKS {
+            if opened.is_ok() {
+                break;
+            }
+            opened = Self::look(dir);
+        }
+        opened
+    }
+
+    fn look(dir: &Path) -> Result<Option<Self>, WordsError> {
         let (schema, fields) = schema();
-        let index = Index::open_in_dir(dir).map_err(|e| failed(dir, &e))?;
+        let folder = Folder::open(dir).map_err(|e| WordsError::new(dir, e))?;
+        let index = Index::open(folder).map_err(|e| WordsError::new(dir, e))?;
         match index.schema() == schema {
             true => Self::over(index, fields, dir).map(Some),
             false => Ok(None),
@@ -166,15 +213,16 @@ impl Words {
 
     fn create(dir: &Path) -> Result<Self, WordsError> {
         let (schema, fields) = schema();
-        let index = Index::create_in_dir(dir, schema).map_err(|e| failed(dir, &e))?;
-        Self::over(index, fields, dir)
+        let folder = Folder::open(dir).map_err(|e| WordsError::new(dir, e))?;
+        let index = Index::create(folder, schema, IndexSettings::default());
+        Self::over(index.map_err(|e| WordsError::new(dir, e))?, fields, dir)
     }
 
     fn over(index: Index, fields: Fields, dir: &Path) -> Result<Self, WordsError> {
         index.tokenizers().register(TOKENIZER, analyzer());
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
         Ok(Self {
-            reader: reader.try_into().map_err(|e| failed(dir, &e))?,
+            reader: reader.try_into().map_err(|e| WordsError::new(dir, e))?,
             index,
             fields,
             path: dir.into(),
@@ -248,7 +296,7 @@ impl Words {
         limit: usize,
         in_scope: impl Fn(VideoId) -> bool + Send + Sync + 'static,
     ) -> Result<Vec<Match>, WordsError> {
-        let failed = |e| failed(&self.path, &e);
+        let failed = |e: TantivyError| WordsError::new(&self.path, e);
         let in_scope = Arc::new(in_scope);
         let scoped = FilterCollector::new(
             VIDEO.into(),
@@ -294,19 +342,17 @@ pub fn update(
     changed: Changed,
     passages: impl FnOnce(&mut dyn FnMut(Passage)) -> bool,
 ) -> Result<(), WordsError> {
-    let failed = |e| failed(dir, &e);
-    let io = |e: std::io::Error| WordsError {
-        path: dir.into(),
-        reason: e.to_string(),
-    };
+    let failed = |e: TantivyError| WordsError::new(dir, e);
+    let io = |e: io::Error| WordsError::new(dir, e);
     let rebuild = matches!(changed, Changed::Everything);
     if rebuild && dir.exists() {
         std::fs::remove_dir_all(dir).map_err(io)?;
     }
-    std::fs::create_dir_all(dir).map_err(io)?;
+    make_folder(dir).map_err(io)?;
     let words = match Words::open(dir)? {
         Some(words) => words,
-        None => Words::create(dir)?,
+        None if rebuild => Words::create(dir)?,
+        None => return Err(WordsError::new(dir, "it is not there any more")),
     };
     let mut writer = words
         .index
@@ -349,13 +395,6 @@ pub fn update(
     commit.set_payload(&payload);
     commit.commit().map_err(failed)?;
     writer.wait_merging_threads().map_err(failed)
-}
-
-fn failed(path: &Path, cause: &tantivy::TantivyError) -> WordsError {
-    WordsError {
-        path: path.into(),
-        reason: cause.to_string(),
-    }
 }
 
 #[cfg(test)]
