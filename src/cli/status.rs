@@ -1,4 +1,5 @@
 use std::fmt::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::Common;
@@ -113,6 +114,9 @@ fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {
         if let Some(note) = trouble(v) {
             let _ = writeln!(out, "{:>47}! {note}", "");
         }
+        for note in sidecars(v) {
+            let _ = writeln!(out, "{:>47}  {note}", "");
+        }
     }
     let _ = writeln!(
         out,
@@ -159,6 +163,16 @@ fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {
     out
 }
 
+/// What was not read of the files beside a video.
+fn sidecars(v: &VideoRow) -> impl Iterator<Item = String> {
+    let name = |path: &Path| {
+        path.file_name()
+            .map_or_else(String::new, |n| shown(n.as_ref()))
+    };
+    let troubles = v.sidecars.iter();
+    troubles.map(move |s| format!("beside it, {}: {}", name(&s.path), s.reason))
+}
+
 /// The end of a path that is too long for its column: the file's name matters most.
 fn fitted(path: &str, columns: usize) -> String {
     let columns = columns.max(SHORTEST_NAME);
@@ -186,12 +200,16 @@ fn gaps(videos: &[VideoRow]) -> String {
         match (seen.read_to, &v.error) {
             (None, Some(error)) => {
                 let _ = writeln!(out, "{path}\n    nothing of it was seen: {error}");
+                for note in sidecars(v) {
+                    let _ = writeln!(out, "    {note}");
+                }
                 continue;
             }
             _ if seen.gaps.is_empty()
                 && seen.faults.is_empty()
                 && seen.jumps.is_empty()
                 && v.error.is_none()
+                && v.sidecars.is_empty()
                 && v.complete =>
             {
                 continue;
@@ -204,6 +222,9 @@ fn gaps(videos: &[VideoRow]) -> String {
             let _ = writeln!(out, "    {start} - {end}  not seen ({})", length(to - from));
         }
         if let Some(note) = trouble(v) {
+            let _ = writeln!(out, "    {note}");
+        }
+        for note in sidecars(v) {
             let _ = writeln!(out, "    {note}");
         }
         for (time, moved) in &seen.jumps {

@@ -8,6 +8,7 @@ mod lettering;
 mod object;
 mod pixels;
 mod region;
+mod text;
 mod time;
 
 pub use coverage::Coverage;
@@ -17,4 +18,5 @@ pub use lettering::TextLine;
 pub use object::{Claim, Class, Colour, Colours, Object, Relation, Relative, Shares, relations};
 pub use pixels::Pixels;
 pub use region::Region;
+pub use text::is_unseen;
 pub use time::{TimeBase, Timestamp, timecode};

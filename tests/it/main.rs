@@ -20,5 +20,6 @@ mod models;
 mod objects;
 mod pictures;
 mod recorded;
+mod sidecars;
 mod timing;
 mod tiny_clip;
