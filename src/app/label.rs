@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{Error, Session};
 use crate::embed::{Embedder, Templates, load_picture};
-use crate::media::{Ending, Sampling, Source, Span, sample};
+use crate::media::{Choice, Ending, Limits, Sampling, Source, Span, sample};
 use crate::types::{Embedding, Pixels, Timestamp};
 
 /// What is to be labelled, and by which labels.
@@ -72,7 +72,11 @@ impl Session {
             each(labeller.labels(load_picture(file)?, None)?)?;
             return Ok(None);
         }
-        let source = Source::open(file, stop)?;
+        let choice = Choice {
+            pixels: Some(Limits::default().pixels),
+            ..Choice::default()
+        };
+        let source = Source::open_with(file, stop, choice)?;
         let mut failed = None;
         let report = sample(source, request.sampling, Span::WHOLE, 1, |frame| {
             let labelled = labeller.labels(frame.pixels, Some(frame.time));
@@ -94,8 +98,9 @@ impl Session {
 
 /// Tells pictures from videos by their first bytes. A GIF may be either and is taken as a picture.
 fn is_picture(path: &Path) -> bool {
-    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
-    reader.is_ok_and(|r| r.format().is_some())
+    let read = || image::ImageReader::open(path)?.with_guessed_format();
+    // A pipe would block.
+    path.is_file() && read().is_ok_and(|r| r.format().is_some())
 }
 
 struct Labeller<'a> {

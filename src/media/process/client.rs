@@ -20,7 +20,7 @@ use crate::media::{
     Choice, Ending, FrameReader, MediaError, ReadReport, SampledFrame, Sampling, Source, Span,
     Subtitles, VideoInfo, sample, subtitles,
 };
-use crate::types::Pixels;
+use crate::types::{MOST_PIXELS, Pixels};
 
 /// Where files are decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Default for Limits {
             stall: Duration::from_secs(30),
             whole: None,
             memory: 4 << 30,
-            pixels: 1 << 28,
+            pixels: MOST_PIXELS,
         }
     }
 }
