@@ -309,6 +309,8 @@ impl From<EmbedError> for Error {
                 );
                 Self::user(cause).hint(hint)
             }
+            E::LargePicture { .. } => Self::user(cause)
+                .hint("make it smaller: no model sees more than a thousand pixels a side"),
             E::NoDevice { .. } => Self::environment(cause).hint(
                 "leave --device out, or say --device cpu; docs/gpu.md tells how to build for a GPU",
             ),

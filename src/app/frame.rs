@@ -1,17 +1,11 @@
 //! The picture of a hit.
 
-use std::io::Cursor;
-
-use image::{ImageReader, Limits};
-
 use super::Error;
+use crate::embed::kept_picture;
 use crate::media::{Choice, MediaError, frame_at};
 use crate::search::Hit;
 use crate::store::Reader;
 use crate::types::Pixels;
-
-/// Longest side of a picture kept in a library, in pixels: more is damage.
-const KEPT_SIDE: u32 = 8192;
 
 /// The frame of a hit.
 #[derive(Debug)]
@@ -35,24 +29,14 @@ pub fn picture_of(reader: &Reader, hit: &Hit) -> Result<Picture, Error> {
         Ok(pixels) => return Ok(Picture { pixels, kept: None }),
         Err(e) => e,
     };
-    match reader.thumbnail(hit.moment).and_then(|jpeg| decoded(&jpeg)) {
+    match reader
+        .thumbnail(hit.moment)
+        .and_then(|jpeg| kept_picture(&jpeg))
+    {
         Some(pixels) => Ok(Picture {
             pixels,
             kept: Some(unreadable),
         }),
         None => Err(unreadable.into()),
     }
-}
-
-/// A JPEG kept in a library; `None` where it is damaged.
-fn decoded(jpeg: &[u8]) -> Option<Pixels> {
-    let mut reader = ImageReader::new(Cursor::new(jpeg))
-        .with_guessed_format()
-        .ok()?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(KEPT_SIDE);
-    limits.max_image_height = Some(KEPT_SIDE);
-    reader.limits(limits);
-    let picture = reader.decode().ok()?.into_rgb8();
-    Pixels::new(picture.width(), picture.height(), picture.into_raw())
 }

@@ -9,7 +9,7 @@ use super::status::Summary;
 use crate::embed::Reading;
 use crate::ingest::Policy;
 use crate::search::{Answer, FileState, FoundBy, Hit, Parts, Sequence, Sequences};
-use crate::store::{Method, ObjectCount, Searched, VideoRow};
+use crate::store::{Method, ObjectCount, Searched, SidecarTrouble, VideoRow};
 use crate::types::{Object, Relative, Shares, TextLine, relations};
 
 /// JSON holds Unicode only: bytes of a path that are not become U+FFFD.
@@ -396,6 +396,7 @@ pub struct VideoLine<'a> {
     gaps: &'a [(f64, f64)],
     faults: &'a [f64],
     error: Option<&'a str>,
+    sidecars: Vec<SidecarLine<'a>>,
     complete: bool,
     sampling: String,
     model: Option<&'a str>,
@@ -407,6 +408,13 @@ pub struct VideoLine<'a> {
     codec: Option<&'a str>,
     width: Option<u32>,
     height: Option<u32>,
+}
+
+/// A file beside a video that gave nothing, or less than all.
+#[derive(Serialize)]
+struct SidecarLine<'a> {
+    path: Cow<'a, str>,
+    error: &'a str,
 }
 
 impl<'a> VideoLine<'a> {
@@ -427,6 +435,7 @@ impl<'a> VideoLine<'a> {
             gaps: &seen.gaps,
             faults: &seen.faults,
             error: v.error.as_deref(),
+            sidecars: v.sidecars.iter().map(SidecarLine::new).collect(),
             complete: v.complete,
             sampling: sampling(v),
             model: v.model.as_deref(),
@@ -438,6 +447,15 @@ impl<'a> VideoLine<'a> {
             codec: v.codec.as_deref(),
             width: v.width,
             height: v.height,
+        }
+    }
+}
+
+impl<'a> SidecarLine<'a> {
+    fn new(of: &'a SidecarTrouble) -> Self {
+        Self {
+            path: lossy(&of.path),
+            error: &of.reason,
         }
     }
 }

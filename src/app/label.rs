@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use super::{Error, Session, default_model};
 use crate::analyse::Detector;
 use crate::embed::{Embedder, Templates, load_picture};
-use crate::media::{Ending, Sampling, Source, Span, sample};
+use crate::media::{Choice, Ending, Limits, Sampling, Source, Span, sample};
 use crate::search::Odds;
 use crate::types::{Embedding, Pixels, Timestamp};
 
@@ -65,7 +65,11 @@ impl Session {
             each(labeller.labels(load_picture(file)?, None)?)?;
             return Ok(None);
         }
-        let source = Source::open(file, stop)?;
+        let choice = Choice {
+            pixels: Some(Limits::default().pixels),
+            ..Choice::default()
+        };
+        let source = Source::open_with(file, stop, choice)?;
         let mut failed = None;
         let report = sample(source, request.sampling, Span::WHOLE, 1, |frame| {
             let labelled = labeller.labels(frame.pixels, Some(frame.time));
@@ -87,8 +91,9 @@ impl Session {
 
 /// Tells pictures from videos by their first bytes. A GIF may be either and is taken as a picture.
 fn is_picture(path: &Path) -> bool {
-    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
-    reader.is_ok_and(|r| r.format().is_some())
+    let read = || image::ImageReader::open(path)?.with_guessed_format();
+    // A pipe would block.
+    path.is_file() && read().is_ok_and(|r| r.format().is_some())
 }
 
 struct Labeller<'a> {

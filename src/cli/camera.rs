@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::args::Common;
-use super::output::{count, print, width};
+use super::output::{count, print, said, width};
 use super::reading::time_zone;
 use super::session;
 use crate::app::{ClockChange, Error};
@@ -47,7 +47,11 @@ pub(super) fn run(common: &Common, args: &CameraArgs) -> Result<ExitCode, Error>
     let session = session(common)?;
     let Some(name) = &args.name else {
         let cameras = session.cameras()?;
-        let columns = cameras.iter().map(|c| width(&c.name)).max().unwrap_or(0);
+        let columns = cameras
+            .iter()
+            .map(|c| width(&said(&c.name)))
+            .max()
+            .unwrap_or(0);
         for camera in &cameras {
             print(&line(camera, columns))?;
         }
@@ -83,8 +87,8 @@ pub(super) fn run(common: &Common, args: &CameraArgs) -> Result<ExitCode, Error>
 }
 
 fn line(camera: &CameraRow, columns: usize) -> String {
-    let name = &camera.name;
-    let pad = " ".repeat(columns.saturating_sub(width(name)));
+    let name = said(&camera.name);
+    let pad = " ".repeat(columns.saturating_sub(width(&name)));
     let mut line = format!("{name}{pad}  {}", count(camera.videos, "video"));
     let offset = camera.clock.offset_ms;
     if offset != 0 {

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::Common;
-use super::output::{count, print, shown};
+use super::output::{count, print, said, shown};
 use super::session;
 use crate::app::Error;
 
@@ -29,7 +29,11 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Result<ExitCode, Error> 
     let session = session(common)?;
     let mut findings = session.check()?;
     for finding in &findings {
-        print(&format!("{}: {}\n", shown(&finding.path), finding.what))?;
+        print(&format!(
+            "{}: {}\n",
+            shown(&finding.path),
+            said(&finding.what)
+        ))?;
     }
     if args.repair && findings.iter().any(|f| f.repairable) {
         session.repair()?;

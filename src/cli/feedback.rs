@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use super::hits::row;
-use super::output::{count, json_line, print};
+use super::output::{count, json_line, print, say_lines};
 use super::pictures;
 use crate::app::json::HitLine;
 use crate::app::{Error, Query, Session};
@@ -36,7 +36,7 @@ pub(super) fn run(
         }
         let mut hit = next.hit;
         hit.rank = seen + 1;
-        note!("{}", row(&hit).trim_end());
+        say_lines(row(&hit).trim_end());
         if show {
             pictures::show(judging.reader(), std::slice::from_ref(&hit))?;
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::output::{count, shorter, shown, terminal_width, width};
+use super::output::{count, said, shorter, shown, terminal_width, width};
 use crate::search::{Answer, FileState, FoundBy, Hit, Parts, Sequence};
 use crate::store::FROM_FILE;
 use crate::types::timecode;
@@ -91,7 +91,7 @@ pub(super) fn row(hit: &Hit) -> String {
     let from = hit.recorded_from.as_deref().filter(|f| *f != FROM_FILE);
     let clock = hit.recorded_at.as_deref().zip(from);
     let clock = clock.map(|(at, from)| format!("{} ({from})", wall_clock(at)));
-    let camera = hit.camera.as_ref().map(|c| format!("camera {c}"));
+    let camera = hit.camera.as_ref().map(|c| format!("camera {}", said(c)));
     let when: Vec<String> = clock.into_iter().chain(camera).collect();
     if !when.is_empty() {
         more(when.join(", "));

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::args::Common;
-use super::output::{json_line, print, shown};
+use super::output::{json_line, print, said, shown};
 use super::session_in;
 use super::stop::on_interrupt;
 use crate::app::{Error, LabelRequest, Labelled, Labels};
@@ -125,7 +125,7 @@ impl LabelArgs {
         }
         let mut out = line.timecode.map(|t| t + "  ").unwrap_or_default();
         for l in &line.labels {
-            let _ = write!(out, "{:.4} {}  ", l.probability, l.label);
+            let _ = write!(out, "{:.4} {}  ", l.probability, said(l.label));
         }
         Ok(print(&format!("{}\n", out.trim_end()))?)
     }

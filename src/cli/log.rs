@@ -2,6 +2,8 @@
 
 use tracing_subscriber::EnvFilter;
 
+use super::output::VisibleStderr;
+
 /// What is logged, as `vsearch=debug` or `vsearch::ingest=trace,vsearch=info`.
 const VARIABLE: &str = "VSEARCH_LOG";
 
@@ -22,7 +24,7 @@ pub(super) fn start(verbose: u8) {
         Ok(filter) => drop(
             tracing_subscriber::fmt()
                 .with_env_filter(filter)
-                .with_writer(std::io::stderr)
+                .with_writer(|| VisibleStderr)
                 .try_init(),
         ),
         Err(e) => note!("{VARIABLE}={directives}: {e}; nothing is logged"),

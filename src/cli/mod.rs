@@ -1,11 +1,8 @@
 //! The command line: arguments, one file for each verb, printing, hints, exit codes.
 
-/// A line to standard error. Nobody listening there is no reason to stop.
+/// A line to standard error.
 macro_rules! note {
-    ($($arg:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($arg)*);
-    }};
+    ($($arg:tt)*) => { $crate::cli::output::say(format_args!($($arg)*)) };
 }
 
 mod args;
@@ -51,13 +48,24 @@ use crate::media::Decoding;
 /// Exit codes, as grep's: 0 found or done, 1 nothing found or not all done, and of errors by their kind.
 pub fn run() -> ExitCode {
     with_single_threaded_products();
-    let args = Args::parse();
+    let args = Args::try_parse().unwrap_or_else(|e| refused(&e));
     log::start(args.common.verbose);
     match dispatch(args) {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+/// Says what is wrong with the arguments, or what was asked about them. A name may stand there that a shell
+/// found: it may not write to the terminal either.
+fn refused(error: &clap::Error) -> ! {
+    let text = error.to_string();
+    if text.replace('\n', "").contains(crate::types::is_unseen) {
+        output::say_lines(text.trim_end());
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// Says what happened, why, and what to type next.
@@ -164,7 +172,7 @@ fn dispatch(args: Args) -> Result<ExitCode, Error> {
             let mut command = Args::command();
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command, "vsearch", &mut script);
-            output::print(&String::from_utf8_lossy(&script))?;
+            output::print_as_it_is(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::Common;
-use super::output::{print, shown};
+use super::output::{print, said, shown};
 use super::session;
 use crate::app::Error;
 use crate::search::video_at;
@@ -43,7 +43,8 @@ pub(super) fn run(common: &Common, args: &NoteArgs) -> Result<ExitCode, Error> {
                 .time
                 .map_or(String::new(), |t| format!("@{}", timecode(t)));
             let video = shown(&note.path);
-            print(&format!("{:>4}  {video}{at}  {}\n", note.id, note.text))?;
+            let text = said(&note.text);
+            print(&format!("{:>4}  {video}{at}  {text}\n", note.id))?;
         }
         return Ok(ExitCode::SUCCESS);
     };

@@ -1,5 +1,10 @@
 //! Printing: results to standard output, everything else to standard error.
+//!
+//! Names, tags, notes and messages are written by others. All that is printed passes through [`visible`], so
+//! that none of it moves the cursor, turns text around or passes for a line of ours.
 
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,32 +12,103 @@ use serde::Serialize;
 
 use super::args::Common;
 use crate::app::Error;
+use crate::types::is_unseen;
 
-/// Prints to standard output as it is.
-pub(super) fn print(text: &str) -> io::Result<()> {
+/// Prints lines to standard output.
+pub(super) fn print(lines: &str) -> io::Result<()> {
+    print_as_it_is(&visible(lines, Breaks::Kept))
+}
+
+/// Prints what is meant for the terminal or a shell itself: pictures, completions.
+pub(super) fn print_as_it_is(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// Prints one JSON line.
+/// Prints one JSON line. What is unseen is escaped, which JSON allows in all its texts.
 pub(super) fn json_line(value: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_string(value)?;
-    line.push('\n');
-    print(&line)
+    let line = serde_json::to_string(value)?;
+    print_as_it_is(&format!("{}\n", escaped_json(&line)))
 }
 
-/// A path for reading: relative where it lies below the current folder, control characters
-/// escaped so that a file name cannot rewrite the terminal.
+fn escaped_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(is_unseen) {
+        return json.into();
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_unseen(c) {
+            true => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+            false => out.push(c),
+        }
+    }
+    out.into()
+}
+
+/// Says one line on standard error; `note!` calls it. Nobody listening there is no reason to stop.
+pub(super) fn say(line: fmt::Arguments) {
+    let line = line.to_string();
+    let _ = writeln!(io::stderr(), "{}", visible(&line, Breaks::Escaped));
+}
+
+/// Says several lines on standard error. What others have written in them must have passed [`said`].
+pub(super) fn say_lines(lines: &str) {
+    let _ = writeln!(io::stderr(), "{}", visible(lines, Breaks::Kept));
+}
+
+/// Standard error for the log, which writes each of its lines at once.
+pub(super) struct VisibleStderr;
+
+impl Write for VisibleStderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        say(format_args!("{}", text.trim_end_matches('\n')));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// What becomes of line feeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Breaks {
+    Kept,
+    Escaped,
+}
+
+/// A text in which all that is unseen (see [`is_unseen`]) is escaped as Rust does.
+fn visible(text: &str, breaks: Breaks) -> Cow<'_, str> {
+    let bad = |c: char| is_unseen(c) && (c != '\n' || breaks == Breaks::Escaped);
+    if !text.contains(bad) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match bad(c) {
+            true => out.extend(c.escape_debug()),
+            false => out.push(c),
+        }
+    }
+    out.into()
+}
+
+/// What others have written (a name, a tag, a note, a reason), on one line.
+pub(super) fn said(text: &str) -> Cow<'_, str> {
+    visible(text, Breaks::Escaped)
+}
+
+/// A path for reading: relative where it lies below the current folder.
 pub(super) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here.as_ref().and_then(|h| path.strip_prefix(h).ok());
-    let text = short.unwrap_or(path).to_string_lossy().into_owned();
-    if text.chars().any(char::is_control) {
-        text.escape_debug().to_string()
-    } else {
-        text
-    }
+    said(&short.unwrap_or(path).to_string_lossy()).into_owned()
 }
 
 /// Seconds as `1 h 02 min 03 s`, leading zeros left out.
@@ -115,5 +191,42 @@ mod tests {
             shown(Path::new("/v/a\n\u{1b}[2J.mp4")),
             "/v/a\\n\\u{1b}[2J.mp4"
         );
+        // Right to left, C1, of no width; as it is: quotes, marks, other scripts.
+        for (name, seen) in [
+            ("a\u{202e}4pm.exe", "a\\u{202e}4pm.exe"),
+            ("\u{9b}2Jb\u{7f}", "\\u{9b}2Jb\\u{7f}"),
+            (
+                "c\u{200b}\u{feff}\u{2066}d",
+                "c\\u{200b}\\u{feff}\\u{2066}d",
+            ),
+            ("\u{e0041}\u{2028}\t", "\\u{e0041}\\u{2028}\\t"),
+            ("it's \"一号门\" e\u{301}", "it's \"一号门\" e\u{301}"),
+        ] {
+            assert_eq!(said(name), seen);
+            assert_eq!(shown(Path::new(name)), seen);
+        }
+        assert_eq!(visible("a\nb\u{1b}", Breaks::Kept), "a\nb\\u{1b}");
+    }
+
+    #[test]
+    fn json_stays_what_it_says() {
+        let names = ["a\u{202e}\u{9b}\u{7f}\u{e0041}\n", "plain 一号门"];
+        let json = serde_json::to_string(&names).unwrap();
+        let escaped = escaped_json(&json);
+        assert!(!escaped.contains(is_unseen), "{escaped}");
+        let back: [String; 2] = serde_json::from_str(&escaped).unwrap();
+        assert_eq!(back, names);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_unseen_is_printed(text in proptest::prelude::any::<String>()) {
+            let line = said(&text);
+            proptest::prop_assert!(!line.contains(is_unseen));
+            proptest::prop_assert_eq!(said(&line), line.as_ref());
+            let lines = visible(&text, Breaks::Kept);
+            proptest::prop_assert!(!lines.replace('\n', "").contains(is_unseen));
+            proptest::prop_assert!(text.contains(is_unseen) || line == text);
+        }
     }
 }

@@ -7,11 +7,12 @@ use std::path::Path;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 
-use super::output::{print, shown};
+use super::output::{print, print_as_it_is, shown};
 use super::terminal::Protocol;
 use crate::app::{Error, picture_of};
 use crate::search::Hit;
 use crate::store::Reader;
+use crate::types::is_unseen;
 
 const JPEG_QUALITY: u8 = 88;
 const MAX_STEM_BYTES: usize = 200;
@@ -52,7 +53,7 @@ fn file_name(hit: &Hit) -> String {
         if safe.len() + c.len_utf8() > MAX_STEM_BYTES {
             break;
         }
-        safe.push(if c.is_control() { '_' } else { c });
+        safe.push(if is_unseen(c) { '_' } else { c });
     }
     format!(
         "{:03}_{safe}_{}.jpg",
@@ -77,7 +78,7 @@ pub(super) fn show(reader: &Reader, hits: &[Hit]) -> Result<(), Error> {
         let video = shown(&hit.video);
         print(&format!("{:>3}  {video}  {}\n", hit.rank, hit.timecode))?;
         match protocol.encode(frame) {
-            Ok(picture) => print(&picture)?,
+            Ok(picture) => print_as_it_is(&picture)?,
             Err(e) => note!("no picture for hit {}: {e}", hit.rank),
         }
     }

@@ -94,8 +94,13 @@ impl Progress {
                 self.outcome(path, outcome);
                 self.tick(&mut state);
             }
-            Event::Sidecar { path, reason } => {
-                self.problem(&format!("ignored {}: {reason}", shown(path)));
+            Event::Sidecar {
+                path,
+                reason,
+                partly,
+            } => {
+                let what = if partly { "only partly" } else { "ignored" };
+                self.problem(&format!("{what} {}: {reason}", shown(path)));
             }
             Event::CatchingUp => self.bar.set_message("the search index"),
         }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::args::Common;
 use super::ask::AskArgs;
 use super::hits::{counted, sequence_table, table, whole_percent};
-use super::output::{count, json_line, length, print, shown};
+use super::output::{count, json_line, length, print, say_lines, shown};
 use super::scope::ScopeArgs;
 use super::{feedback, pictures, session, tell_of_model};
 use crate::app::json::{HitLine, SearchedLine, SequenceLine};
@@ -334,7 +334,7 @@ impl QueryArgs {
             print(&table(&answer, self.explain))?;
         }
         if self.explain {
-            note!("{}", how(&answer, &query.request));
+            say_lines(&how(&answer, &query.request));
             if let Some(templates) = self.ask.averaged() {
                 note!("templates {templates}: each sentence is the mean of its phrasings");
             }

@@ -10,6 +10,7 @@ use crate::app::{DetectorChoice, OnlookerChoice};
 use crate::ingest::{NamePattern, NameReader};
 use crate::media::Limits;
 use crate::store::zone_from_text;
+use crate::types::MOST_PIXELS;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits of one file")]
@@ -24,7 +25,7 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(256..=1 << 20))]
     decode_memory: u64,
     /// Largest frames to decode, width times height
-    #[arg(long, value_name = "PIXELS", default_value_t = 1 << 28)]
+    #[arg(long, value_name = "PIXELS", default_value_t = MOST_PIXELS)]
     decode_pixels: u64,
 }
 

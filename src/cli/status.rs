@@ -1,8 +1,9 @@
 use std::fmt::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::Common;
-use super::output::{count, json_line, length, print, shown, terminal_width, width};
+use super::output::{count, json_line, length, print, said, shown, terminal_width, width};
 use super::session;
 use crate::app::json::{ObjectCountLine, SummaryLine, VideoLine};
 use crate::app::{Error, Status, Summary, trouble};
@@ -73,7 +74,7 @@ fn objects(counts: &[ObjectCount]) -> String {
     let mut out = format!("{:>9} {:>9}  class\n", "things", "moments");
     for c in counts {
         let camera = c.camera.as_ref();
-        let camera = camera.map_or(String::new(), |c| format!(", camera {c}"));
+        let camera = camera.map_or(String::new(), |c| format!(", camera {}", said(c)));
         let _ = writeln!(
             out,
             "{:>9} {:>9}  {}{camera}",
@@ -111,7 +112,10 @@ fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {
             fitted(&shown(&v.path), width.saturating_sub(49)),
         );
         if let Some(note) = trouble(v) {
-            let _ = writeln!(out, "{:>47}! {note}", "");
+            let _ = writeln!(out, "{:>47}! {}", "", said(&note));
+        }
+        for note in sidecars(v) {
+            let _ = writeln!(out, "{:>47}  {note}", "");
         }
     }
     let _ = writeln!(
@@ -144,7 +148,7 @@ fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {
         "model: {}",
         match summary.models.is_empty() {
             true => "none yet".into(),
-            false => summary.models.join(", "),
+            false => said(&summary.models.join(", ")).into_owned(),
         }
     );
     if summary.thumbnails > 0 {
@@ -155,8 +159,18 @@ fn table(videos: &[VideoRow], summary: &Summary, width: usize) -> String {
             summary.thumbnail_bytes as f64 / 1e6
         );
     }
-    let _ = writeln!(out, "library: {}", summary.library);
+    let _ = writeln!(out, "library: {}", said(&summary.library));
     out
+}
+
+/// What was not read of the files beside a video.
+fn sidecars(v: &VideoRow) -> impl Iterator<Item = String> {
+    let name = |path: &Path| {
+        path.file_name()
+            .map_or_else(String::new, |n| shown(n.as_ref()))
+    };
+    let troubles = v.sidecars.iter();
+    troubles.map(move |s| format!("beside it, {}: {}", name(&s.path), said(&s.reason)))
 }
 
 /// The end of a path that is too long for its column: the file's name matters most.
@@ -185,13 +199,17 @@ fn gaps(videos: &[VideoRow]) -> String {
         let seen = &v.coverage;
         match (seen.read_to, &v.error) {
             (None, Some(error)) => {
-                let _ = writeln!(out, "{path}\n    nothing of it was seen: {error}");
+                let _ = writeln!(out, "{path}\n    nothing of it was seen: {}", said(error));
+                for note in sidecars(v) {
+                    let _ = writeln!(out, "    {note}");
+                }
                 continue;
             }
             _ if seen.gaps.is_empty()
                 && seen.faults.is_empty()
                 && seen.jumps.is_empty()
                 && v.error.is_none()
+                && v.sidecars.is_empty()
                 && v.complete =>
             {
                 continue;
@@ -204,6 +222,9 @@ fn gaps(videos: &[VideoRow]) -> String {
             let _ = writeln!(out, "    {start} - {end}  not seen ({})", length(to - from));
         }
         if let Some(note) = trouble(v) {
+            let _ = writeln!(out, "    {}", said(&note));
+        }
+        for note in sidecars(v) {
             let _ = writeln!(out, "    {note}");
         }
         for (time, moved) in &seen.jumps {

@@ -18,7 +18,9 @@ pub(super) fn on_interrupt() -> Arc<AtomicBool> {
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(INTERRUPTED);
             }
-            note!("\nstopping; what is committed stays (Ctrl-C again to stop at once)");
+            super::output::say_lines(
+                "\nstopping; what is committed stays (Ctrl-C again to stop at once)",
+            );
         });
         stop
     });

@@ -27,7 +27,7 @@ use crate::types::{Claim, Embedding, Pixels};
 
 pub use device::{Device, DeviceChoice};
 pub use neutral::{neutral, neutral_digest};
-pub use picture::load_picture;
+pub use picture::{kept_picture, load_picture};
 pub use templates::{TemplateError, Templates};
 
 /// How a model is best run on this machine.
@@ -220,6 +220,8 @@ pub enum EmbedError {
         path: PathBuf,
         cause: image::ImageError,
     },
+    #[error("{}: {reason}", path.display())]
+    LargePicture { path: PathBuf, reason: String },
     #[error("{}: the picture has no pixels", path.display())]
     EmptyPicture { path: PathBuf },
     #[error("a frame could not be resized: {0}")]

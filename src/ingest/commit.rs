@@ -10,7 +10,9 @@ use super::embedding::Seen;
 use super::plan::Video;
 use super::{Event, IngestError, Job, Outcome, Summary};
 use crate::media::{Ending, ReadReport, Subtitle, VideoInfo};
-use crate::store::{ModelWriter, NewMoment, NewText, Reading, TextKind, VideoRecord};
+use crate::store::{
+    ModelWriter, NewMoment, NewText, Reading, SidecarTrouble, TextKind, VideoRecord,
+};
 use crate::types::{Timestamp, VideoId};
 
 /// What a crash can lose: as many moments, or as much time.
@@ -51,8 +53,15 @@ pub(super) struct ReadEnd<'v> {
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     pub(super) subtitles: Vec<Subtitle>,
-    /// Files that say nothing, and why.
-    pub(super) problems: Vec<(PathBuf, String)>,
+    pub(super) problems: Vec<SidecarProblem>,
+}
+
+/// A file that gave nothing, or only some of what it says.
+#[derive(Debug)]
+pub(super) struct SidecarProblem {
+    pub(super) path: PathBuf,
+    pub(super) reason: String,
+    pub(super) partly: bool,
 }
 
 /// Why a file gave no report.
@@ -210,11 +219,17 @@ impl<'a, 'v> Committer<'a, 'v> {
             return Ok(());
         };
         let continues = file.ends.iter().find_map(|end| end.continues);
-        let mut beside = Vec::new();
+        let (mut beside, mut sidecars) = (Vec::new(), Vec::new());
         for end in &mut file.ends {
             beside.append(&mut end.beside.subtitles);
-            for (path, reason) in &end.beside.problems {
-                (self.report)(Event::Sidecar { path, reason });
+            for problem in end.beside.problems.drain(..) {
+                (self.report)(Event::Sidecar {
+                    path: &problem.path,
+                    reason: &problem.reason,
+                    partly: problem.partly,
+                });
+                let SidecarProblem { path, reason, .. } = problem;
+                sidecars.push(SidecarTrouble { path, reason });
             }
         }
         let result = join(video, file.ends);
@@ -227,6 +242,7 @@ impl<'a, 'v> Committer<'a, 'v> {
         let (outcome, mut record) = judge(result, file.embed_error);
         record.recorded = recorded;
         record.texts.extend(words(info_tags, beside));
+        record.sidecars = sidecars;
         record.digest = video.digest.clone();
         record.stream = self.job.policy.stream;
         if outcome != Outcome::Stopped {

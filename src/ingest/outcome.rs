@@ -44,8 +44,12 @@ pub enum Event<'a> {
         outcome: &'a Outcome,
         left: f64,
     },
-    /// A file beside a video says nothing, and why.
-    Sidecar { path: &'a Path, reason: &'a str },
+    /// A file beside a video gave nothing, or only some of what it says, and why.
+    Sidecar {
+        path: &'a Path,
+        reason: &'a str,
+        partly: bool,
+    },
     /// All is committed; the derived indexes are brought up to it.
     CatchingUp,
 }

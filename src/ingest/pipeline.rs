@@ -9,7 +9,7 @@ use std::thread;
 
 use crossbeam::channel::{Sender, bounded};
 
-use super::commit::{Beside, Committer, Message, ReadEnd, Stretch, Unread};
+use super::commit::{Beside, Committer, Message, ReadEnd, SidecarProblem, Stretch, Unread};
 use super::embedding::{EmbedWorkers, Frame, Wanted, panic_message, queue_capacity};
 use super::fold::{Folder, Moment};
 use super::plan::Video;
@@ -143,13 +143,27 @@ impl<'v> Decoder<'_, 'v> {
     fn read_sidecars(&mut self, video: &Video) -> Beside {
         let mut beside = Beside::default();
         for path in &video.sidecars {
-            match self.worker.sidecar(path) {
-                Ok(lines) => beside.subtitles.extend(lines),
+            let room = SIDECAR_LINES - beside.subtitles.len();
+            let (mut lines, mut reason) = match self.worker.sidecar(path) {
+                Ok(said) => (said.lines, said.trouble),
                 Err(MediaError::Stopped { .. }) => break,
-                Err(e) => beside.problems.push((path.clone(), e.reason(path))),
+                Err(e) => (Vec::new(), Some(e.reason(path))),
+            };
+            if lines.len() > room {
+                lines.truncate(room);
+                let most =
+                    format!("{SIDECAR_LINES} subtitles are kept of the files beside a video");
+                reason = Some(most);
             }
+            if let Some(reason) = reason {
+                beside.problems.push(SidecarProblem {
+                    path: path.clone(),
+                    reason,
+                    partly: !lines.is_empty(),
+                });
+            }
+            beside.subtitles.append(&mut lines);
         }
-        beside.subtitles.truncate(SIDECAR_LINES);
         beside
     }
 

@@ -13,12 +13,12 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::embedding::{EmbedWorkers, Frame, Seen, Wanted, queue_capacity};
 use super::{IngestError, Job, self_test, spawn};
 use crate::analyse::{Onlookers, Views};
-use crate::embed::Embedder;
+use crate::embed::{Embedder, kept_picture};
 use crate::media::{LARGEST_SIDE, MediaError, Worker};
 use crate::store::{
     Fingerprints, Lacking, LackingMoment, LaterSeen, Library, ModelWriter, Reader, VideoRef,
 };
-use crate::types::{Pixels, ViewVectors};
+use crate::types::ViewVectors;
 
 /// Moments committed at once.
 const COMMIT_MOMENTS: usize = 64;
@@ -187,10 +187,7 @@ fn read(
         let jpeg = kept
             .filter(|_| !*seen && !moment.embedded)
             .and_then(|k| k.thumbnail(moment.moment));
-        let picture = jpeg.and_then(|jpeg| image::load_from_memory(&jpeg).ok());
-        if let Some(picture) = picture.map(image::DynamicImage::into_rgb8)
-            && let Some(pixels) = Pixels::new(picture.width(), picture.height(), picture.into_raw())
-        {
+        if let Some(pixels) = jpeg.and_then(|jpeg| kept_picture(&jpeg)) {
             *seen = true;
             from_kept += 1;
             let shown = f64::from(video.width.unwrap_or(pixels.width()));

@@ -1,8 +1,8 @@
 //! Video files: probe, demux, decode, sample, and the clock. The only user of FFmpeg.
 //!
 //! [`decode`] reads a file in whatever process it is called; [`process`] has that done by a child,
-//! so that a file that crashes or hangs its decoder takes nothing else with it. [`sidecar`] reads
-//! what lies beside a video.
+//! so that a file that crashes or hangs its decoder takes nothing else with it. [`sidecar`] finds
+//! what lies beside a video, [`subtitles`] reads it.
 //!
 //! A frame's way: [`Source::open`] → packets → `decode::stamps` (which of their times to believe) →
 //! `decode::gate` (which packets are worth decoding) → decoder → `decode::choose` (which frames are
@@ -12,6 +12,7 @@
 mod decode;
 mod process;
 pub mod sidecar;
+mod subtitles;
 
 use std::fs::Metadata;
 use std::io;
@@ -23,9 +24,9 @@ pub use decode::sample::{LARGEST_SIDE, SampledFrame, sample};
 pub use decode::sampling::{Sampling, Span};
 pub use decode::seek::{FrameReader, frame_at};
 pub use decode::source::{Choice, Source, VideoInfo};
-pub use decode::subtitles::Subtitle;
 pub use process::client::{Decoding, Limits, Worker};
 pub use process::server::serve;
+pub use subtitles::{Subtitle, Subtitles, parse as parse_subtitles};
 
 /// Steps of reading done by this process: a decoder that does none has hung.
 static PROGRESS: AtomicU64 = AtomicU64::new(0);

@@ -1,22 +1,15 @@
 //! Files beside a video that belong to it: subtitles.
 //!
 //! A folder is listed once, however many videos lie in it. What the files say is read by the
-//! decoder's child process ([`super::Worker::sidecar`]), within the limits below.
+//! decoder's child process ([`super::Worker::sidecar`], [`super::subtitles`]).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-use super::decode::subtitles::{Subtitle, read};
-use super::{MediaError, regular_file};
 
 /// Formats, by extension; the video's name may go on with a language before that.
 const EXTENSIONS: [&str; 2] = ["srt", "vtt"];
 /// Longest language, its dot included: `.zh-Hans`.
 const LONGEST_LANGUAGE: usize = 8;
-/// Lines kept of one file: hours of speech.
-const LINES_KEPT: usize = 20_000;
-/// Largest file that is read, in bytes: hours of speech take a hundredth of it.
-const LARGEST: u64 = 16 << 20;
 
 /// The sidecars of folders, each listed when it is first asked about.
 #[derive(Debug, Default)]
@@ -63,26 +56,6 @@ fn list(folder: &Path) -> HashMap<String, Vec<PathBuf>> {
     files
 }
 
-/// What a sidecar says. Called in the decoder's child.
-///
-/// # Errors
-/// Where it cannot be read, or is larger than a subtitle file can be.
-pub(super) fn subtitles(path: &Path) -> Result<Vec<Subtitle>, MediaError> {
-    let metadata = regular_file(path)?;
-    if metadata.len() > LARGEST {
-        return Err(MediaError::Refused {
-            path: path.into(),
-            reason: format!(
-                "has {} MB; subtitle files up to {} MB are read",
-                metadata.len() >> 20,
-                LARGEST >> 20
-            ),
-            other_kind: true,
-        });
-    }
-    read(path, LINES_KEPT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,29 +66,21 @@ mod tests {
     }
 
     #[test]
-    fn files_beside_a_video_are_found_by_name_and_read() {
+    fn files_beside_a_video_are_found_by_name() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        let put = |name: &str, text: &str| std::fs::write(at(name), text).unwrap();
-        put(
+        for name in [
             "gate.srt",
-            "1\n00:00:01,500 --> 00:00:03,000\nA white <b>truck</b>\n\n",
-        );
-        put(
             "gate.zh.vtt",
-            "WEBVTT\n\n00:05.000 --> 00:06.000\n\u{4e00}\u{53f7}\u{95e8}\n\n",
-        );
-        put("gate2.srt", "1\n00:00:01,000 --> 00:00:02,000\nno\n\n");
-        put("gate.of-the-north.srt", "");
+            "gate2.srt",
+            "gate.of-the-north.srt",
+        ] {
+            std::fs::write(at(name), "").unwrap();
+        }
         let mut sidecars = Sidecars::default();
         let found = names(&mut sidecars, &at("gate.mp4"));
         assert_eq!(found, ["gate.srt", "gate.zh.vtt"]);
         assert!(names(&mut sidecars, Path::new("/nowhere/at.mp4")).is_empty());
-        let lines = subtitles(&at("gate.srt")).unwrap();
-        assert_eq!(lines[0].text, "A white truck");
-        assert_eq!((lines[0].start, lines[0].end), (1.5, 3.0));
-        let lines = subtitles(&at("gate.zh.vtt")).unwrap();
-        assert_eq!(lines[0].text, "\u{4e00}\u{53f7}\u{95e8}");
     }
 
     #[test]
@@ -128,18 +93,5 @@ mod tests {
         std::fs::write(dir.path().join("b.srt"), "").unwrap();
         assert!(names(&mut sidecars, &dir.path().join("b.mp4")).is_empty());
         assert_eq!(sidecars.folders.len(), 1);
-    }
-
-    #[test]
-    fn a_file_too_large_for_subtitles_is_refused_unread() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.srt");
-        std::fs::File::create(&path)
-            .unwrap()
-            .set_len(LARGEST + 1)
-            .unwrap();
-        let refused = subtitles(&path).unwrap_err();
-        assert!(refused.to_string().contains("subtitle files up to"));
-        assert!(subtitles(dir.path()).is_err());
     }
 }

@@ -21,7 +21,7 @@ pub use rows::{
     CameraRow, CameraVideos, Concept, Finding, Fingerprints, Found, GraphProgress, Known, Lacking,
     LackingMoment, LaterSeen, Match, Method, ModelRow, MomentRow, MomentVectors, Neighbour,
     NewModel, NewMoment, NewText, Note, ObjectCount, Passage, ReadLettering, Reading, Recorded,
-    RecordedVideo, SeenObjects, TextKind, VideoRecord, VideoRef, VideoRow,
+    RecordedVideo, SeenObjects, SidecarTrouble, TextKind, VideoRecord, VideoRef, VideoRow,
 };
 pub use sqlite::{
     GRAPH_FROM, Library, ModelWriter, Reader, Thumbnails, Writer, misread, of_this_user, words_held,

@@ -204,6 +204,14 @@ pub struct VideoRecord {
     pub digest: Option<String>,
     pub recorded: Recorded,
     pub texts: Vec<NewText>,
+    pub sidecars: Vec<SidecarTrouble>,
+}
+
+/// A file beside a video that gave nothing, or less than all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SidecarTrouble {
+    pub path: PathBuf,
+    pub reason: String,
 }
 
 /// A video of the library.
@@ -215,6 +223,7 @@ pub struct VideoRow {
     pub moments: u64,
     pub coverage: Coverage,
     pub error: Option<String>,
+    pub sidecars: Vec<SidecarTrouble>,
     /// False while it is being read, or when that was interrupted.
     pub complete: bool,
     pub reading: Reading,

@@ -8,6 +8,7 @@ mod lettering;
 mod object;
 mod pixels;
 mod region;
+mod text;
 mod time;
 
 pub use coverage::Coverage;
@@ -15,6 +16,7 @@ pub use embedding::{Embedding, ViewVectors};
 pub use id::{Generation, ModelId, MomentId, VectorId, VideoId};
 pub use lettering::TextLine;
 pub use object::{Claim, Class, Colour, Colours, Object, Relation, Relative, Shares, relations};
-pub use pixels::Pixels;
+pub use pixels::{MOST_PIXELS, Pixels};
 pub use region::Region;
+pub use text::is_unseen;
 pub use time::{TimeBase, Timestamp, timecode};

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Most pixels of a frame or a picture that is decoded, where nothing else is said.
+pub const MOST_PIXELS: u64 = 1 << 28;
+
 /// An upright picture: 8-bit sRGB, rows top to bottom, no padding, square pixels.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pixels {

@@ -200,3 +200,86 @@ fn a_pipe_is_no_file() {
     let (code, _, err) = v.run(&["index", "x.mp4"]);
     assert!(code == 1 && err.contains("not a regular file"), "{err}");
 }
+
+/// Cursor, colours, the direction of text and what has no width: of names, notes, cameras and tags.
+#[test]
+fn what_others_wrote_cannot_rewrite_the_terminal() {
+    const EVIL: &str = "a\u{202e}b\u{9b}2J\u{1b}[31m\u{200b}c\u{2066}\nfake: d";
+    let v = Vsearch::new();
+    let good = h264(&v.footage(), "good.mp4", 3, 25);
+    let tagged = v.footage().join(format!("{EVIL}.mkv"));
+    let title = format!("title={EVIL}");
+    let copied = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(&good)
+        .args(["-c", "copy", "-metadata", &title])
+        .arg(&tagged)
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    fs::write(v.footage().join(format!("{EVIL}.mp4")), "no film").unwrap();
+    fs::write(v.footage().join(format!("{EVIL}.srt")), [0; 99]).unwrap();
+    let tagged = tagged.to_str().unwrap();
+    let no_such = format!("--{EVIL}");
+    for args in [
+        &["index", "footage", "--camera", EVIL, "-vv"][..],
+        &["index", EVIL],
+        &["status"],
+        &["status", "--gaps"],
+        &["status", "--json"],
+        &["query", "a card", "-k", "9"],
+        &["query", "a card", "-k", "9", "--json"],
+        &["query", "--text", "title"],
+        &["query", "--image", EVIL],
+        &["note", tagged, EVIL],
+        &["note"],
+        &["camera"],
+        &["verify"],
+        &["remove", EVIL],
+        &["status", no_such.as_str()],
+        &["model", "verify", EVIL],
+    ] {
+        let (_, out, err) = v.run(args);
+        for (name, said) in [("output", &out), ("errors", &err)] {
+            let unseen = |c: char| c.is_control() || "\u{202e}\u{200b}\u{2066}".contains(c);
+            let lines: Vec<&str> = said.lines().filter(|l| l.contains(unseen)).collect();
+            assert!(lines.is_empty(), "{args:?}: {name}: {lines:?}");
+        }
+        let fake = |said: &str| said.lines().any(|l| l.starts_with("fake"));
+        assert!(!fake(&out), "{args:?}: {out}");
+        // What clap says of arguments is its own.
+        assert!(
+            args.contains(&no_such.as_str()) || !fake(&err),
+            "{args:?}: {err}"
+        );
+    }
+    // JSON says what the name is, all the same.
+    let lines = v.json(&["status", "--json"]);
+    let names: Vec<&str> = lines.iter().filter_map(|l| l["video"].as_str()).collect();
+    assert!(names.contains(&tagged), "{names:?}");
+}
+
+/// In the decoder's process, and where this one decodes.
+#[test]
+fn what_ffmpeg_logs_is_not_printed() {
+    let v = Vsearch::new();
+    let path = h264(&v.footage(), "gate.mkv", 6, 25);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 3;
+    for at in (middle..bytes.len()).step_by(97) {
+        bytes[at] ^= 0x55;
+    }
+    fs::write(&path, &bytes).unwrap();
+    fs::write(v.footage().join("gate.srt"), "1\n00:00:0x --> no\n").unwrap();
+    let image = format!("{}@1", path.display());
+    for args in [
+        &["index", "footage", "-q"][..],
+        &["index", "footage", "--every", "1"],
+        &["verify"],
+        &["query", "--image", &image, "-q"],
+        &["query", "a car", "--thumbnails", "out"],
+    ] {
+        let (_, out, err) = v.run(args);
+        assert!(!(out + &err).contains(" @ 0x"), "{args:?}: {err}");
+    }
+}

@@ -23,5 +23,6 @@ mod recorded;
 mod removing;
 mod said;
 mod shared;
+mod sidecars;
 mod timing;
 mod tiny_clip;

@@ -1,5 +1,8 @@
 //! Pictures as questions, labels, templates and scripts: what only some models can do.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::clips::ffmpeg;
 use crate::commands::{Vsearch, indexed};
 use crate::tiny_clip::{goldens, write};
@@ -172,4 +175,41 @@ fn views_of_a_picture_are_lines() {
         serde_json::json!([35, 0, 90, 90])
     );
     assert!(lines("fit")[0].get("box").is_none());
+}
+
+/// A few bytes that claim 200,000x200,000 pixels, on every way a picture comes in.
+#[test]
+fn a_picture_that_claims_to_be_huge_is_refused() {
+    const CLAIMS: &str = "iVBORw0KGgoAAAANSUhEUgADDUAAAw1ACAIAAAB2WR9dAAAAC0lEQVR4nGNgYAAAAAMAAbitOmMAAAAASUVORK5CYII=";
+    let v = indexed();
+    let model = tiny(&v);
+    std::fs::write(
+        v.dir.path().join("huge.png"),
+        STANDARD.decode(CLAIMS).unwrap(),
+    )
+    .unwrap();
+    for args in [
+        &["query", "--image", "huge.png"][..],
+        &["embed", "--image", "huge.png"],
+        &["embed", "--image", "huge.png", "--views", "tiles"],
+        &["teach", "this", "--positive", "huge.png"],
+        &["teach", "this", "--positive", "1", "--negative", "huge.png"],
+        &[
+            "label",
+            "huge.png",
+            "--labels",
+            "a car,a dog",
+            "--model",
+            model,
+        ],
+    ] {
+        v.run(&["query", "a card"]);
+        let (code, out, err) = v.run(args);
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
+        assert!(
+            err.contains("huge.png: has 200000x200000 pixels"),
+            "{args:?}: {err}"
+        );
+        assert!(err.contains("hint: make it smaller"), "{args:?}: {err}");
+    }
 }

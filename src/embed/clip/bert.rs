@@ -12,10 +12,10 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 
 use super::config::{Activation, Config};
 use super::fused::{activate, add_residual};
-use super::tokenizer::framed;
+use super::tokenizer::{LARGEST, fits, framed};
 use super::transformer::{Linear, attend, layer_norm_eps};
 use super::weights::Weights;
-use super::{ClipError, EmbedError};
+use super::{ClipError, EmbedError, config};
 
 const NORM_EPS: f64 = 1e-12;
 const UNKNOWN: &str = "[UNK]";
@@ -124,10 +124,8 @@ impl BertTokenizer {
             path: path.clone(),
             reason,
         };
-        std::fs::metadata(&path).map_err(|cause| ClipError::Unreadable {
-            path: path.clone(),
-            cause,
-        })?;
+        let lines = config::read(&path, LARGEST)?.lines().count();
+        fits(dir, lines, size)?;
         let pieces = WordPiece::from_file(&path.to_string_lossy())
             .unk_token(UNKNOWN.into())
             .build()

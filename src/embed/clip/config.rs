@@ -1,11 +1,17 @@
 //! What a CLIP folder says of its architecture, in either of the two layouts it comes in.
 
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Number;
 
 use super::ClipError;
+use super::numbers::{CONTEXT, LAYERS, MLP_WIDTH, Numbers, SIDE, VOCABULARY, WIDTH};
+
+/// Largest config file, in bytes: they have some thousands.
+const LARGEST: u64 = 1 << 20;
 
 /// OpenAI's own normalisation (Radford et al. 2021); configs that give none mean these.
 const OPENAI_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -86,9 +92,9 @@ impl Config {
         let open_clip = dir.join("open_clip_config.json");
         let transformers = dir.join("config.json");
         let mut config = if open_clip.is_file() {
-            from_open_clip(parse(&open_clip)?, &open_clip)?
+            from_open_clip(parse(&open_clip, LARGEST)?, &open_clip)?
         } else if transformers.is_file() {
-            from_transformers(parse(&transformers)?, &transformers)?
+            from_transformers(parse(&transformers, LARGEST)?, &transformers)?
         } else {
             return Err(ClipError::NoConfig { dir: dir.into() });
         };
@@ -160,15 +166,39 @@ impl Config {
     }
 }
 
-pub(super) fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ClipError> {
-    let text = fs::read_to_string(path).map_err(|cause| ClipError::Unreadable {
-        path: path.into(),
-        cause,
-    })?;
+/// A JSON file of at most so many bytes.
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(path: &Path, most: u64) -> Result<T, ClipError> {
+    let text = read(path, most)?;
     serde_json::from_str(&text).map_err(|cause| ClipError::BadConfig {
         path: path.into(),
         reason: cause.to_string(),
     })
+}
+
+/// A text file of at most so many bytes.
+pub(super) fn read(path: &Path, most: u64) -> Result<String, ClipError> {
+    let unreadable = |cause| ClipError::Unreadable {
+        path: path.into(),
+        cause,
+    };
+    // Looked at before it is opened: a pipe would block there.
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        let kind = io::ErrorKind::InvalidInput;
+        return Err(unreadable(io::Error::new(kind, "not a regular file")));
+    }
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let read = file.take(most + 1).read_to_string(&mut text);
+    // Cut between the bytes of a character, it is too large all the same.
+    let size = path.metadata().map_err(unreadable)?.len();
+    if size > most {
+        return Err(ClipError::BadConfig {
+            path: path.into(),
+            reason: format!("it has {size} bytes, of which at most {most} are read"),
+        });
+    }
+    read.map_err(unreadable)?;
+    Ok(text)
 }
 
 /// Weights in a format that runs code when it is read.
@@ -197,7 +227,7 @@ struct Preprocess {
 
 #[derive(Deserialize)]
 struct OpenClipModel {
-    embed_dim: usize,
+    embed_dim: Number,
     #[serde(default)]
     quick_gelu: bool,
     vision_cfg: OpenClipVision,
@@ -206,11 +236,11 @@ struct OpenClipModel {
 
 #[derive(Deserialize)]
 struct OpenClipVision {
-    image_size: usize,
+    image_size: Number,
     layers: OpenClipLayers,
-    width: usize,
-    patch_size: Option<usize>,
-    head_width: Option<usize>,
+    width: Number,
+    patch_size: Option<Number>,
+    head_width: Option<Number>,
     mlp_ratio: Option<f64>,
     timm_model_name: Option<String>,
 }
@@ -218,17 +248,17 @@ struct OpenClipVision {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OpenClipLayers {
-    Vit(usize),
-    ResNet([usize; 4]),
+    Vit(Number),
+    ResNet([Number; 4]),
 }
 
 #[derive(Deserialize)]
 struct OpenClipText {
-    context_length: usize,
-    vocab_size: usize,
-    width: usize,
-    heads: usize,
-    layers: usize,
+    context_length: Number,
+    vocab_size: Number,
+    width: Number,
+    heads: Number,
+    layers: Number,
     mlp_ratio: Option<f64>,
     hf_model_name: Option<String>,
 }
@@ -246,42 +276,67 @@ fn from_open_clip(file: OpenClipFile, path: &Path) -> Result<Config, ClipError> 
             name: other.clone(),
         });
     }
-    let tower = |width: usize, layers, heads, ratio: Option<f64>| Tower {
-        width,
-        layers,
-        heads,
-        mlp_width: (width as f64 * ratio.unwrap_or(4.0)) as usize,
-    };
-    let head_width = v.head_width.unwrap_or(HEAD_WIDTH).max(1);
-    let vision = match v.layers {
-        OpenClipLayers::ResNet(blocks) => Vision::ResNet {
-            blocks,
-            width: v.width,
-            heads: v.width * 32 / head_width,
-        },
-        OpenClipLayers::Vit(layers) => Vision::Vit {
-            patch: v.patch_size.unwrap_or(16),
-            tower: tower(v.width, layers, v.width / head_width, v.mlp_ratio),
-        },
-    };
+    let n = Numbers(path);
     let activation = match quick_gelu {
         true => Activation::QuickGelu,
         false => Activation::Gelu,
     };
+    let image_size = n.whole("vision_cfg.image_size", &v.image_size, SIDE)?;
+    let width = n.whole("text_cfg.width", &t.width, WIDTH)?;
+    let heads = n.whole("text_cfg.heads", &t.heads, 1..=width)?;
+    let (mean, std) = (file.preprocess_cfg.mean, file.preprocess_cfg.std);
     Ok(Config {
         layout: Layout::OpenClip,
-        dim: embed_dim,
-        image_size: v.image_size,
-        mean: file.preprocess_cfg.mean.unwrap_or(OPENAI_MEAN),
-        std: file.preprocess_cfg.std.unwrap_or(OPENAI_STD),
-        vision,
-        text: tower(t.width, t.layers, t.heads, t.mlp_ratio),
+        dim: n.whole("embed_dim", &embed_dim, WIDTH)?,
+        image_size,
+        mean: n.mean("preprocess_cfg.mean", mean.unwrap_or(OPENAI_MEAN))?,
+        std: n.std("preprocess_cfg.std", std.unwrap_or(OPENAI_STD))?,
+        vision: open_clip_vision(&v, n, image_size)?,
+        text: Tower {
+            width,
+            layers: n.whole("text_cfg.layers", &t.layers, LAYERS)?,
+            heads: n.heads("text_cfg.heads", heads, width)?,
+            mlp_width: n.wider("text_cfg.mlp_ratio", t.mlp_ratio, width)?,
+        },
         reading: Reading::Causal,
-        context: t.context_length,
-        vocabulary: t.vocab_size,
+        context: n.whole("text_cfg.context_length", &t.context_length, CONTEXT)?,
+        vocabulary: n.whole("text_cfg.vocab_size", &t.vocab_size, VOCABULARY)?,
         activation,
         weights: PathBuf::new(),
     })
+}
+
+fn open_clip_vision(v: &OpenClipVision, n: Numbers, side: usize) -> Result<Vision, ClipError> {
+    const FIELD: &str = "vision_cfg.head_width";
+    let width = n.whole("vision_cfg.width", &v.width, WIDTH)?;
+    let head_width =
+        |most| n.whole_or(FIELD, v.head_width.as_ref(), HEAD_WIDTH.min(most), 1..=most);
+    match &v.layers {
+        OpenClipLayers::ResNet(blocks) => {
+            // Each of five halvings leaves something; the stem has half the width.
+            n.whole("vision_cfg.image_size", &v.image_size, 32..=*SIDE.end())?;
+            n.whole("vision_cfg.width", &v.width, 2..=*WIDTH.end())?;
+            let mut counts = [0; 4];
+            for (count, block) in counts.iter_mut().zip(blocks) {
+                *count = n.whole("vision_cfg.layers", block, LAYERS)?;
+            }
+            let wide = width * 32;
+            Ok(Vision::ResNet {
+                blocks: counts,
+                width,
+                heads: n.heads(FIELD, wide / head_width(wide)?, wide)?,
+            })
+        }
+        OpenClipLayers::Vit(layers) => Ok(Vision::Vit {
+            patch: n.patch("vision_cfg.patch_size", v.patch_size.as_ref(), 16, side)?,
+            tower: Tower {
+                width,
+                layers: n.whole("vision_cfg.layers", layers, LAYERS)?,
+                heads: n.heads(FIELD, width / head_width(width)?, width)?,
+                mlp_width: n.wider("vision_cfg.mlp_ratio", v.mlp_ratio, width)?,
+            },
+        }),
+    }
 }
 
 // --- transformers ----------------------------------------------------------------------------
@@ -289,7 +344,7 @@ fn from_open_clip(file: OpenClipFile, path: &Path) -> Result<Config, ClipError> 
 #[derive(Deserialize)]
 struct TransformersFile {
     model_type: String,
-    projection_dim: Option<usize>,
+    projection_dim: Option<Number>,
     #[serde(default)]
     vision_config: TransformersTower,
     #[serde(default)]
@@ -299,26 +354,38 @@ struct TransformersFile {
 /// Fields left out mean the defaults of ViT-B/32, as in transformers itself.
 #[derive(Deserialize, Default)]
 struct TransformersTower {
-    hidden_size: Option<usize>,
-    intermediate_size: Option<usize>,
-    num_hidden_layers: Option<usize>,
-    num_attention_heads: Option<usize>,
+    hidden_size: Option<Number>,
+    intermediate_size: Option<Number>,
+    num_hidden_layers: Option<Number>,
+    num_attention_heads: Option<Number>,
     hidden_act: Option<String>,
-    image_size: Option<usize>,
-    patch_size: Option<usize>,
-    max_position_embeddings: Option<usize>,
-    vocab_size: Option<usize>,
+    image_size: Option<Number>,
+    patch_size: Option<Number>,
+    max_position_embeddings: Option<Number>,
+    vocab_size: Option<Number>,
 }
 
 impl TransformersTower {
-    fn tower(&self, width: usize, heads: usize) -> Tower {
-        let width = self.hidden_size.unwrap_or(width);
-        Tower {
+    /// `of`: where in the file it stands; `width`, `heads`: what is meant where they are left out.
+    fn tower(&self, of: &str, n: Numbers, width: usize, heads: usize) -> Result<Tower, ClipError> {
+        let number = |name: &str, value: &Option<Number>, meant, range| {
+            n.whole_or(&format!("{of}.{name}"), value.as_ref(), meant, range)
+        };
+        let width = number("hidden_size", &self.hidden_size, width, WIDTH)?;
+        let field = "num_attention_heads";
+        let heads = number(
+            field,
+            &self.num_attention_heads,
+            heads.min(width),
+            1..=width,
+        )?;
+        let wide = &self.intermediate_size;
+        Ok(Tower {
             width,
-            layers: self.num_hidden_layers.unwrap_or(12),
-            heads: self.num_attention_heads.unwrap_or(heads),
-            mlp_width: self.intermediate_size.unwrap_or(4 * width),
-        }
+            layers: number("num_hidden_layers", &self.num_hidden_layers, 12, LAYERS)?,
+            heads: n.heads(&format!("{of}.{field}"), heads, width)?,
+            mlp_width: number("intermediate_size", wide, 4 * width, MLP_WIDTH)?,
+        })
     }
 }
 
@@ -343,20 +410,36 @@ fn from_transformers(file: TransformersFile, path: &Path) -> Result<Config, Clip
         Some("gelu") => Activation::Gelu,
         Some(other) => return Err(unknown(other)),
     };
+    let n = Numbers(path);
+    let number = |field, value: &Option<Number>, meant, range| {
+        n.whole_or(field, value.as_ref(), meant, range)
+    };
+    let image_size = number("vision_config.image_size", &v.image_size, 224, SIDE)?;
+    let (positions, words) = (&t.max_position_embeddings, &t.vocab_size);
     Ok(Config {
         layout: Layout::Transformers,
-        dim: file.projection_dim.unwrap_or(512),
-        image_size: v.image_size.unwrap_or(224),
+        dim: number("projection_dim", &file.projection_dim, 512, WIDTH)?,
+        image_size,
         mean: OPENAI_MEAN,
         std: OPENAI_STD,
         vision: Vision::Vit {
-            patch: v.patch_size.unwrap_or(32),
-            tower: v.tower(768, 12),
+            patch: n.patch(
+                "vision_config.patch_size",
+                v.patch_size.as_ref(),
+                32,
+                image_size,
+            )?,
+            tower: v.tower("vision_config", n, 768, 12)?,
         },
-        text: t.tower(width, heads),
+        text: t.tower("text_config", n, width, heads)?,
         reading,
-        context: t.max_position_embeddings.unwrap_or(context),
-        vocabulary: t.vocab_size.unwrap_or(vocabulary),
+        context: number(
+            "text_config.max_position_embeddings",
+            positions,
+            context,
+            CONTEXT,
+        )?,
+        vocabulary: number("text_config.vocab_size", words, vocabulary, VOCABULARY)?,
         activation,
         weights: PathBuf::new(),
     })

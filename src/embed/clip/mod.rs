@@ -8,6 +8,7 @@ mod config;
 mod digest;
 mod fused;
 mod int8;
+mod numbers;
 mod packed;
 mod preprocess;
 mod resnet;

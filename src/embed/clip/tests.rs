@@ -301,6 +301,186 @@ fn what_is_wrong_with_a_folder_is_said() {
     assert!(matches!(refused(), ClipError::UnknownArchitecture { name, .. } if name == "llama"));
 }
 
+/// Every number of both layouts, each out of its range in turn.
+#[test]
+fn numbers_that_no_model_has_are_refused_by_name() {
+    use serde_json::json;
+    let (huge, wrong) = (
+        json!(u64::MAX),
+        [json!(0), json!(-1), json!(1.5), json!(u64::MAX)],
+    );
+    let open_clip = [
+        "embed_dim",
+        "vision_cfg.image_size",
+        "vision_cfg.layers",
+        "vision_cfg.width",
+        "vision_cfg.patch_size",
+        "vision_cfg.head_width",
+        "text_cfg.context_length",
+        "text_cfg.vocab_size",
+        "text_cfg.width",
+        "text_cfg.heads",
+        "text_cfg.layers",
+    ];
+    let transformers = [
+        "projection_dim",
+        "vision_config.hidden_size",
+        "vision_config.intermediate_size",
+        "vision_config.num_hidden_layers",
+        "vision_config.num_attention_heads",
+        "vision_config.image_size",
+        "vision_config.patch_size",
+        "text_config.hidden_size",
+        "text_config.intermediate_size",
+        "text_config.num_hidden_layers",
+        "text_config.num_attention_heads",
+        "text_config.max_position_embeddings",
+        "text_config.vocab_size",
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |golden: &Golden, at: &str, field: &str, value: &serde_json::Value| {
+        let mut config = golden.config.clone();
+        *config.pointer_mut(at).unwrap() = value.clone();
+        std::fs::write(dir.path().join(file_of(golden)), config.to_string()).unwrap();
+        let error = open(dir.path()).err().unwrap().to_string();
+        assert!(
+            error.contains(file_of(golden)) && error.contains(field),
+            "{field} = {value}: {error}"
+        );
+    };
+    for golden in goldens() {
+        let dir = dir.path();
+        for file in std::fs::read_dir(dir).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        write(&golden, dir);
+        let (root, fields) = match golden.layout.as_str() {
+            "open_clip" => ("/model_cfg/", &open_clip[..]),
+            _ => ("/", &transformers[..]),
+        };
+        for field in fields {
+            let at = format!("{root}{}", field.replace('.', "/"));
+            let there = golden.config.pointer(&at);
+            let Some(there) = there.filter(|v| !v.is_null()) else {
+                continue;
+            };
+            let stages = there.is_array();
+            for value in &wrong {
+                match stages {
+                    true => refused(&golden, &format!("{at}/3"), field, value),
+                    false => refused(&golden, &at, field, value),
+                }
+            }
+        }
+        if golden.name == "vit" {
+            for (field, value) in [
+                ("vision_cfg.mlp_ratio", json!(0.0)),
+                ("vision_cfg.mlp_ratio", json!(1e300)),
+                ("text_cfg.mlp_ratio", json!(-4.0)),
+                // As many heads as do not divide the width.
+                ("text_cfg.heads", json!(3)),
+                ("vision_cfg.head_width", json!(3)),
+                // More patches than a picture is cut into.
+                ("vision_cfg.image_size", json!(2048)),
+                ("vision_cfg.image_size", huge.clone()),
+            ] {
+                let mut config = golden.config.clone();
+                let (part, name) = field.split_once('.').unwrap();
+                config["model_cfg"][part][name] = value.clone();
+                std::fs::write(dir.join(file_of(&golden)), config.to_string()).unwrap();
+                let error = open(dir).err().unwrap().to_string();
+                let field = match name {
+                    "image_size" if value != huge => "vision_cfg.patch_size",
+                    _ => field,
+                };
+                assert!(error.contains(field), "{field} = {value}: {error}");
+            }
+            for (name, value) in [
+                ("std", json!([0.2, 0.0, 0.2])),
+                ("mean", json!([0, 1e30, 0])),
+            ] {
+                let mut config = golden.config.clone();
+                config["preprocess_cfg"] = json!({ name: value });
+                std::fs::write(dir.join(file_of(&golden)), config.to_string()).unwrap();
+                let error = open(dir).err().unwrap().to_string();
+                assert!(error.contains(&format!("preprocess_cfg.{name}")), "{error}");
+            }
+        }
+    }
+}
+
+fn file_of(golden: &Golden) -> &'static str {
+    match golden.layout.as_str() {
+        "open_clip" => "open_clip_config.json",
+        _ => "config.json",
+    }
+}
+
+#[test]
+fn files_of_a_model_that_are_too_large_are_refused_unread() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&goldens()[0], dir.path());
+    let refused = || open(dir.path()).err().unwrap().to_string();
+    let whole = dir.path().join("tokenizer.json");
+    let large =
+        |path: &Path, size: u64| std::fs::File::create(path).unwrap().set_len(size).unwrap();
+    large(&whole, tokenizer::LARGEST + 1);
+    let error = refused();
+    assert!(
+        error.contains("tokenizer.json") && error.contains("at most"),
+        "{error}"
+    );
+
+    // More tokens than the model has; a number beyond them; more merges than tokens.
+    let (words, pairs) = tokenizer::openai();
+    let mut more = words.clone();
+    more.insert("one more".into(), 49_408);
+    let file = |vocab: &std::collections::HashMap<String, u32>, merges: &[(String, String)]| {
+        let file = serde_json::json!({"model": {"vocab": vocab, "merges": merges}});
+        std::fs::write(&whole, file.to_string()).unwrap();
+    };
+    file(&more, &pairs);
+    let error = refused();
+    assert!(error.contains("49409 tokens"), "{error}");
+    let mut beyond = words.clone();
+    beyond.insert("!".into(), 4_000_000_000);
+    file(&beyond, &pairs);
+    let error = refused();
+    assert!(
+        error.contains("4000000000") && error.contains("tokenizer.json"),
+        "{error}"
+    );
+    file(&words, &[&pairs[..], &pairs[..]].concat());
+    let error = refused();
+    assert!(error.contains("merges are 97788"), "{error}");
+    std::fs::remove_file(&whole).unwrap();
+
+    let config = dir.path().join("open_clip_config.json");
+    large(&config, (1 << 20) + 1);
+    let error = refused();
+    assert!(
+        error.contains("open_clip_config.json") && error.contains("at most"),
+        "{error}"
+    );
+
+    write(&goldens()[0], dir.path());
+    let weights = dir.path().join("open_clip_model.safetensors");
+    let header = [&(5u64 << 20).to_le_bytes()[..], &vec![b' '; 5 << 20]].concat();
+    std::fs::write(&weights, header).unwrap();
+    assert!(matches!(
+        open(dir.path()),
+        Err(ClipError::BadWeights { .. })
+    ));
+    let far =
+        br#"{"logit_scale":{"dtype":"F32","shape":[],"data_offsets":[0,18446744073709551615]}}"#;
+    let far = [&(far.len() as u64).to_le_bytes()[..], far].concat();
+    std::fs::write(&weights, far).unwrap();
+    assert!(matches!(
+        open(dir.path()),
+        Err(ClipError::BadWeights { .. })
+    ));
+}
+
 fn clone(g: &Golden) -> Golden {
     Golden {
         name: g.name.clone(),

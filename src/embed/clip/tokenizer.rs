@@ -2,7 +2,6 @@
 //! start and end tokens.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -13,10 +12,12 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{SplitDelimiterBehavior, Tokenizer};
 
-use super::{ClipError, EmbedError};
+use super::{ClipError, EmbedError, config};
 
 /// OpenAI's merges, most frequent first (NOTICE).
 const MERGES: &str = include_str!("../../../models/clip-merges.txt");
+/// Largest file of a tokenizer, in bytes: CLIP's have two to four million.
+pub(super) const LARGEST: u64 = 16 << 20;
 const WORD_END: &str = "</w>";
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
@@ -51,8 +52,11 @@ impl ClipTokenizer {
     /// Where a file cannot be read, or the tokens are not the `size` the model has.
     pub(super) fn open(dir: &Path, size: usize) -> Result<Self, ClipError> {
         let tokenizer = match in_folder(dir)? {
-            Some((path, vocabulary, merges)) => Self::build(vocabulary, merges)
-                .map_err(|reason| ClipError::BadConfig { path, reason })?,
+            Some((path, vocabulary, merges)) => {
+                fits(dir, vocabulary.len(), size)?;
+                let built = Self::checked(vocabulary, merges, size);
+                built.map_err(|reason| ClipError::BadConfig { path, reason })?
+            }
             None => Self::openai(),
         };
         match tokenizer.inner.get_vocab_size(true) {
@@ -63,6 +67,28 @@ impl ClipTokenizer {
                 expected: size,
             }),
         }
+    }
+
+    /// As [`Self::build`], where tokens and merges are such as a model of `size` tokens has.
+    fn checked(
+        vocabulary: HashMap<String, u32>,
+        merges: Merges,
+        size: usize,
+    ) -> Result<Self, String> {
+        let beyond = vocabulary.values().find(|id| **id as usize >= size);
+        if let Some(id) = beyond {
+            return Err(format!(
+                "its model.vocab numbers a token {id}, of {size} tokens"
+            ));
+        }
+        // Each makes a token of two.
+        if merges.len() > size {
+            let count = merges.len();
+            return Err(format!(
+                "its merges are {count}, more than its {size} tokens"
+            ));
+        }
+        Self::build(vocabulary, merges)
     }
 
     fn build(vocabulary: HashMap<String, u32>, merges: Merges) -> Result<Self, String> {
@@ -90,6 +116,18 @@ impl ClipTokenizer {
     pub(super) fn encode(&self, text: &str, context: usize) -> Result<Vec<u32>, EmbedError> {
         let encoding = self.inner.encode_fast(clean(text), false)?;
         Ok(framed(encoding.get_ids(), self.start, self.end, context))
+    }
+}
+
+/// Refuses more tokens than the model has before anything is built of them.
+pub(super) fn fits(dir: &Path, found: usize, expected: usize) -> Result<(), ClipError> {
+    match found <= expected {
+        true => Ok(()),
+        false => Err(ClipError::Tokenizer {
+            dir: dir.into(),
+            found,
+            expected,
+        }),
     }
 }
 
@@ -163,7 +201,7 @@ fn in_folder(dir: &Path) -> Result<Option<InFolder>, ClipError> {
     let [whole, vocabulary, merges] =
         ["tokenizer.json", "vocab.json", "merges.txt"].map(|name| dir.join(name));
     if whole.is_file() {
-        let Model { vocab, merges } = super::config::parse::<File>(&whole)?.model;
+        let Model { vocab, merges } = config::parse::<File>(&whole, LARGEST)?.model;
         let pair = |m| match m {
             Merge::Pair(a, b) => Some((a, b)),
             Merge::Line(line) => pair_of(&line),
@@ -172,14 +210,11 @@ fn in_folder(dir: &Path) -> Result<Option<InFolder>, ClipError> {
         return Ok(Some((whole, vocab, merges)));
     }
     if vocabulary.is_file() && merges.is_file() {
-        let text = fs::read_to_string(&merges).map_err(|cause| ClipError::Unreadable {
-            path: merges,
-            cause,
-        })?;
+        let text = config::read(&merges, LARGEST)?;
         // The first line is a comment on the version.
         let lines = text.lines().filter(|l| !l.starts_with("#version"));
         let pairs = lines.filter_map(pair_of).collect();
-        let vocab = super::config::parse(&vocabulary)?;
+        let vocab = config::parse(&vocabulary, LARGEST)?;
         return Ok(Some((vocabulary, vocab, pairs)));
     }
     Ok(None)

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sample::SampledFrame;
-use super::subtitles::Subtitle;
+use crate::media::subtitles::Subtitle;
 use crate::types::Coverage;
 
 /// Why reading ended.

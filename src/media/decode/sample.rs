@@ -11,7 +11,7 @@ use super::report::{Ending, ReadReport};
 use super::sampling::{Sampling, Span};
 use super::source::{Source, is_encrypted};
 use super::stamps::Verdict;
-use super::subtitles::{self, Subtitle};
+use super::subtitles;
 use super::upright::Upright;
 use crate::media::MediaError;
 use crate::types::{Pixels, Timestamp};
@@ -243,7 +243,7 @@ impl<E: FnMut(SampledFrame) -> ControlFlow<()>> Reader<E> {
                 if subtitles::is_text(&stream) && self.report.subtitles.len() < SUBTITLES_KEPT {
                     let line = subtitles::of_packet(&stream, &packet, zero);
                     let span = self.span;
-                    let inside = |s: &Subtitle| {
+                    let inside = |s: &crate::media::Subtitle| {
                         s.start >= span.from && span.to.is_none_or(|to| s.start < to)
                     };
                     self.report.subtitles.extend(line.filter(inside));

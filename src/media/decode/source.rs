@@ -1,7 +1,7 @@
 //! Opening a file: is it a video, and what does its container claim.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Once;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::boxes;
 use super::clock::Clock;
 use super::stamps::{Stamped, Stamps, Verdict};
-use crate::media::{MediaError, regular_file};
+use crate::media::{MediaError, regular_file, subtitles};
 
 /// What the container says before anything is decoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,11 +89,21 @@ impl Source {
     /// The same of an opened file.
     pub(super) fn of(
         path: &Path,
-        file: impl Read + Seek + Send + 'static,
+        mut file: impl Read + Seek + Send + 'static,
         stop: &Arc<AtomicBool>,
         choice: Choice,
     ) -> Result<Self, MediaError> {
-        initialise();
+        let head = head(&mut file).map_err(|cause| MediaError::Unreadable {
+            path: path.into(),
+            cause,
+        })?;
+        // FFmpeg would read all of it, and keep it, before it says how long it lasts.
+        if subtitles::is_text(&head) {
+            return Err(MediaError::NotVideo {
+                path: path.into(),
+                cause: ff::Error::InvalidData,
+            });
+        }
         let input = demuxer(path, file, stop)?;
         let container = input.format().name().to_owned();
         if is_still(&container) {
@@ -272,13 +282,26 @@ fn initialise() {
     });
 }
 
-pub(super) fn demuxer(
+/// Bytes that tell a text from a video.
+const HEAD: u64 = 4096;
+
+/// The beginning of a file, which is left at its start.
+fn head(file: &mut (impl Read + Seek)) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(head)
+}
+
+/// The only way to FFmpeg: what it logs is silenced before it can log.
+fn demuxer(
     path: &Path,
     file: impl Read + Seek + Send + 'static,
     stop: &Arc<AtomicBool>,
 ) -> Result<ff::format::context::Input, MediaError> {
     /// Fewer system calls than FFmpeg's 32 KiB.
     const BUFFER: usize = 256 * 1024;
+    initialise();
     let not_video = |cause| MediaError::NotVideo {
         path: path.into(),
         cause,

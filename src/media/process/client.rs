@@ -18,9 +18,9 @@ use super::spawn::spawn;
 use super::wire::{Message, Request, Task, version};
 use crate::media::{
     Choice, Ending, FrameReader, MediaError, ReadReport, SampledFrame, Sampling, Source, Span,
-    Subtitle, VideoInfo, sample, sidecar,
+    Subtitles, VideoInfo, sample, subtitles,
 };
-use crate::types::Pixels;
+use crate::types::{MOST_PIXELS, Pixels};
 
 /// Where files are decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Default for Limits {
             stall: Duration::from_secs(30),
             whole: None,
             memory: 4 << 30,
-            pixels: 1 << 28,
+            pixels: MOST_PIXELS,
         }
     }
 }
@@ -251,13 +251,13 @@ impl Worker {
     /// What a subtitle file says.
     ///
     /// # Errors
-    /// Where it is none, is too large, or ended its decoder.
-    pub fn sidecar(&mut self, path: &Path) -> Result<Vec<Subtitle>, MediaError> {
+    /// Where it cannot be read, is too large, or ended its decoder.
+    pub fn sidecar(&mut self, path: &Path) -> Result<Subtitles, MediaError> {
         if self.decoding == Decoding::InProcess {
-            return sidecar::subtitles(path);
+            return subtitles::read(path);
         }
         match self.ask(path, Task::Sidecar)? {
-            Message::Subtitles(lines) => Ok(lines),
+            Message::Subtitles(said) => Ok(said),
             Message::Failed(failure) => Err(failure.into_error(path)),
             _ => Err(self.lost(path, "answered out of turn")),
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::wire::{Message, Request, Task, version};
 use crate::media::{
-    Choice, FrameReader, MediaError, SampledFrame, Sampling, Source, Span, sample, sidecar,
+    Choice, FrameReader, MediaError, SampledFrame, Sampling, Source, Span, sample, subtitles,
 };
 use crate::types::{TimeBase, Timestamp};
 
@@ -46,8 +46,8 @@ pub fn serve(memory: u64, parent: u32) -> std::io::Result<()> {
             Task::Frames { times, max_side } => {
                 out.frames((&path, request.choice), &times, max_side)?;
             }
-            Task::Sidecar => match sidecar::subtitles(&path) {
-                Ok(lines) => out.send(&Message::Subtitles(lines))?,
+            Task::Sidecar => match subtitles::read(&path) {
+                Ok(said) => out.send(&Message::Subtitles(said))?,
                 Err(e) => out.send(&Message::failed(&e, &path))?,
             },
         }

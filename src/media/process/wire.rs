@@ -7,13 +7,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::media::{
-    Choice, MediaError, ReadReport, SampledFrame, Sampling, Span, Subtitle, VideoInfo,
+    Choice, MediaError, ReadReport, SampledFrame, Sampling, Span, Subtitles, VideoInfo,
 };
 use crate::types::{Pixels, TimeBase, Timestamp};
 
 /// To be raised with every change of what follows: parent and child may come from two programs where
 /// one is replaced while it runs.
-const PROTOCOL: u32 = 3;
+const PROTOCOL: u32 = 4;
 
 /// What a child must say first.
 pub(super) fn version() -> String {
@@ -79,7 +79,7 @@ pub(super) enum Message {
     Info(VideoInfo),
     Frame(SampledFrame),
     Report(ReadReport),
-    Subtitles(Vec<Subtitle>),
+    Subtitles(Subtitles),
     Failed(Failure),
 }
 
@@ -113,7 +113,7 @@ impl Message {
         let (kind, json) = match self {
             Self::Hello(version) => (b'H', serde_json::to_vec(version)?),
             Self::Alive => (b'A', Vec::new()),
-            Self::Subtitles(lines) => (b'S', serde_json::to_vec(lines)?),
+            Self::Subtitles(said) => (b'S', serde_json::to_vec(said)?),
             Self::Info(info) => (b'I', serde_json::to_vec(info)?),
             Self::Report(report) => (b'R', serde_json::to_vec(report)?),
             Self::Failed(failure) => (b'E', serde_json::to_vec(failure)?),

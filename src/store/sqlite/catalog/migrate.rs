@@ -5,7 +5,7 @@ use rusqlite_migration::{M, Migrations};
 use serde_json::{Value, json};
 
 /// The format this vsearch writes.
-pub(super) const FORMAT: usize = 11;
+pub(super) const FORMAT: usize = 12;
 
 pub(super) fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
@@ -28,6 +28,7 @@ pub(super) fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../../../migrations/0009_lettering.sql")),
         M::up(include_str!("../../../../migrations/0010_cameras.sql")),
         M::up(include_str!("../../../../migrations/0011_clocks.sql")),
+        M::up(include_str!("../../../../migrations/0012_sidecars.sql")),
     ])
 }
 

@@ -11,7 +11,8 @@ use super::cameras;
 use super::codec::{SqlPath, SqlPathBuf, id_list};
 use super::texts;
 use crate::store::{
-    FileStamp, Known, Reading, StoreError, VideoRecord, VideoRef, VideoRow, content_digest,
+    FileStamp, Known, Reading, SidecarTrouble, StoreError, VideoRecord, VideoRef, VideoRow,
+    content_digest,
 };
 use crate::types::{Coverage, ModelId, VideoId};
 
@@ -230,6 +231,8 @@ impl Catalog {
                 add_earlier(&mut record, t, earlier)?;
                 let both = [earlier.0, video.0];
                 texts::forget_whole(t, earlier)?;
+                // They are read whole each time.
+                t.execute("DELETE FROM sidecars WHERE video_id = ?1", [earlier.0])?;
                 for table in ["moments", "gaps", "faults", "jumps"] {
                     let sql = format!("UPDATE {table} SET video_id = ?1 WHERE video_id = ?2");
                     t.execute(&sql, both)?;
@@ -275,6 +278,10 @@ impl Catalog {
             cameras::set_time(t, kept, &record.recorded)?;
             let gap = r#"INSERT INTO gaps (video_id, start, "end") VALUES (?1, ?2, ?3)"#;
             texts::insert(t, kept, &record.texts)?;
+            for SidecarTrouble { path, reason } in &record.sidecars {
+                let sidecar = "INSERT INTO sidecars (video_id, path, reason) VALUES (?1, ?2, ?3)";
+                t.execute(sidecar, params![kept.0, SqlPath(path), reason])?;
+            }
             for (start, end) in &seen.gaps {
                 t.execute(gap, params![kept.0, start, end])?;
             }
@@ -313,7 +320,14 @@ impl Catalog {
         let mut jumps = self.by_video("video_id, time, moved FROM jumps", |r| {
             Ok((r.get(1)?, r.get(2)?))
         })?;
+        let mut sidecars = self.by_video("video_id, path, reason FROM sidecars", |r| {
+            Ok(SidecarTrouble {
+                path: r.get::<_, SqlPathBuf>(1)?.0,
+                reason: r.get(2)?,
+            })
+        })?;
         for video in &mut videos {
+            video.sidecars = sidecars.remove(&video.id).unwrap_or_default();
             video.coverage.gaps = gaps.remove(&video.id).unwrap_or_default();
             video.coverage.faults = faults.remove(&video.id).unwrap_or_default();
             video.coverage.jumps = jumps.remove(&video.id).unwrap_or_default();
@@ -321,7 +335,7 @@ impl Catalog {
         Ok(videos)
     }
 
-    /// Rows of a table of details, in order of time, by their videos.
+    /// Rows of a table of details, in order of time or path, by their videos.
     fn by_video<T>(
         &self,
         columns: &str,
@@ -429,6 +443,7 @@ fn video_row(r: &Row) -> rusqlite::Result<VideoRow> {
         recorded_from: r.get("recorded_from")?,
         recorded_doubt: r.get("recorded_doubt")?,
         error: r.get("error")?,
+        sidecars: Vec::new(),
         complete: r.get::<_, Option<i64>>("indexed_at")?.is_some(),
         reading: Reading {
             policy: r.get("sampling")?,
