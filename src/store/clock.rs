@@ -34,7 +34,7 @@ fn in_zone(clock: &str, zone: &TimeZone, read: i64) -> Option<i64> {
     let local: DateTime = clock.parse().ok()?;
     let time = zone.to_ambiguous_timestamp(local);
     let both = [time.earlier().ok()?, time.later().ok()?];
-    let both = both.map(|t| t.as_millisecond());
+    let both = both.map(jiff::Timestamp::as_millisecond);
     both.into_iter().min_by_key(|t| t.abs_diff(read))
 }
 
