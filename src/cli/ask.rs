@@ -23,7 +23,7 @@ pub(super) struct AskArgs {
     /// Moments like an earlier hit: its number in the last list (which --like NUMBER leaves as it is), its id (m17), or VIDEO@TIME
     #[arg(long, value_name = "HIT[:WEIGHT]")]
     like: Vec<String>,
-    /// Words in paths, cameras, tags, notes and subtitles, not pictures
+    /// Words in paths, cameras, tags, notes and subtitles, and lettering in pictures
     #[arg(long, value_name = "WORDS", conflicts_with_all = ["sentence", "and", "not", "image", "like", "templates"])]
     text: Option<String>,
     /// Look at pictures only: list no hits by words of the sentence in names, notes and subtitles
