@@ -40,6 +40,7 @@ use crate::store::{Method, Searched};
   vsearch query --like 3         (hit 3 of the last list)
   vsearch query --like m17       (the hit of that id, whatever was asked since)
   vsearch query --text \"gate 3\"
+  vsearch query \"a truck with JCN printed on it\"
 
   One thing, then another:
   vsearch query \"person with a red bag\" --then \"person without a bag\" --within 60s
