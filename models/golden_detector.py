@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What ONNX Runtime makes of a picture with models/detector.onnx, for the tests.
+"""What ONNX Runtime makes of a picture with the built-in detector, for the tests.
 
     /tmp/venv/bin/pip install -r models/requirements.txt
-    /tmp/venv/bin/python models/golden_detector.py
+    /tmp/venv/bin/python models/detector.py /tmp/detector.onnx
+    /tmp/venv/bin/python models/golden_detector.py /tmp/detector.onnx
 """
-import json
+import json, sys
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def picture():
     return out
 
 
-session = onnxruntime.InferenceSession(HERE / "detector.onnx", providers=["CPUExecutionProvider"])
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 planes = ((picture()[:, :, ::-1] - MEAN) / DEVIATION).transpose(2, 0, 1)[None].astype(np.float32)
 output = session.run(None, {"data": planes})[0][0]
 # Some of each grid, the surest among them.

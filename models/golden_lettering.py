@@ -2,11 +2,12 @@
 """What ONNX Runtime makes of a sign with models/lettering-*.onnx, for the tests.
 
     /tmp/venv/bin/pip install -r models/requirements.txt
-    /tmp/venv/bin/python models/golden_lettering.py
+    /tmp/venv/bin/python models/lettering.py /tmp/lines.onnx
+    /tmp/venv/bin/python models/golden_lettering.py /tmp/lines.onnx
 
 Draws the sign too, in Pillow's own font, beside the golden file.
 """
-import json
+import json, sys
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +34,17 @@ def planes(pixels):
     return np.ascontiguousarray((pixels[:, :, ::-1].astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None])
 
 
-def run(name, pixels):
-    return onnxruntime.InferenceSession(HERE / name, providers=["CPUExecutionProvider"]).run(None, {"x": planes(pixels)})[0][0]
+def run(path, pixels):
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": planes(pixels)})[0][0]
 
 
 OUT.mkdir(parents=True, exist_ok=True)
 sign().save(OUT / "sign.png", optimize=True)
 pixels = np.asarray(Image.open(OUT / "sign.png").convert("RGB"))
-text_map = run("lettering-lines.onnx", pixels)[0]
+text_map = run(sys.argv[1], pixels)[0]
 points = [(x, y) for y in range(8, HEIGHT, 16) for x in range(16, WIDTH, 32)]
 points += [(x, y) for y in (68, 74, 80, 86, 92) for x in (24, 60, 112, 160, 200)]
-logits = run("lettering-words.onnx", pixels[TOP : TOP + TALL])
+logits = run(HERE / "lettering-words.onnx", pixels[TOP : TOP + TALL])
 characters = (HERE / "lettering-characters.txt").read_bytes().decode().split("\n")[:-1]
 best = logits.argmax(1)
 chances = 1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1)

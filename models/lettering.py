@@ -7,7 +7,8 @@
 Writes beside this script, from PaddleOCR's PP-OCRv6 (Apache-2.0) as the package rapidocr (Apache-2.0) holds it
 in ONNX:
 
-lettering-lines.onnx, its small detector of lines of text.
+lettering-lines.safetensors, its small detector of lines of text (models/plan.py says what is in the file; with a path, also
+    the ONNX file it is made of, for ONNX Runtime).
     Input  `x`    [n, 3, height, width], multiples of 32, BGR, from 0..255 to -1..1.
     Output `text` [n, 1, height, width], how likely each pixel lies within the (shrunk) heart of a line.
 lettering-words.onnx, its small recogniser.
@@ -27,6 +28,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from plan import write_plan
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "rapidocr==3.10.0"
@@ -313,7 +316,9 @@ def main():
     characters = [*characters.split("\n"), " "]
     assert len(characters) == CLASSES - 1 and all(c and "\n" not in c for c in characters)
     found = model(simple(lines), "PP-OCRv6_small_det", ["n", 3, "height", "width"], "text", ["n", 1, "height", "width"])
-    write("lettering-lines.onnx", found.SerializeToString(deterministic=True))
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_bytes(found.SerializeToString(deterministic=True))
+    write_plan(found, HERE / "lettering-lines.safetensors")
     read = model(simple(words), "PP-OCRv6_small_rec", ["n", 3, 48, "width"], "logits", ["n", "steps", CLASSES])
     write("lettering-words.onnx", read.SerializeToString(deterministic=True))
     write("lettering-characters.txt", "".join(c + "\n" for c in characters).encode())

@@ -32,7 +32,7 @@ class Peer:
     def __init__(self):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(ROOT / "models/detector.onnx", options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(sys.argv[2], options, providers=["CPUExecutionProvider"])
 
     def given(self, picture):
         planes = np.asarray(picture.resize(size(*picture.size), Image.BILINEAR), np.float32)[:, :, ::-1]

@@ -4,6 +4,7 @@ mod lettering;
 mod network;
 mod objects;
 mod onlookers;
+mod onnx;
 mod views;
 
 pub use lettering::{Ocr, OcrError};

@@ -66,8 +66,8 @@ pub(super) fn size(width: u32, height: u32, side: u32) -> (u32, u32) {
     (side(width), side(height))
 }
 
-/// What the network takes of a frame at a size, `[3, height, width]`: blue, green and red, from -1 to 1.
-pub(super) fn planes(
+/// What the network takes of a frame at a size, `[height, width, 3]`: blue, green and red, from -1 to 1.
+pub(super) fn pixels(
     frame: &Pixels,
     width: u32,
     height: u32,
@@ -80,12 +80,8 @@ pub(super) fn planes(
         .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
     fir::Resizer::new().resize(&source, &mut target, &options)?;
     let (pixels, _) = target.buffer().as_chunks::<3>();
-    let mut planes = Vec::with_capacity(3 * pixels.len());
-    for channel in [2, 1, 0] {
-        let values = pixels.iter().map(|p| f32::from(p[channel]));
-        planes.extend(values.map(|v| v / 127.5 - 1.0));
-    }
-    Ok(planes)
+    let values = pixels.iter().flat_map(|p| [p[2], p[1], p[0]]);
+    Ok(values.map(|v| f32::from(v) / 127.5 - 1.0).collect())
 }
 
 /// The lines of a frame of which the map, row by row, has this width and height.

@@ -18,12 +18,13 @@ use rten_tensor::prelude::*;
 
 use self::lines::{Hearts, LineBox};
 use super::network::Network;
+use super::onnx::Onnx;
 use crate::types::{Pixels, TextLine};
 
-static LINES: &[u8] = include_bytes!("../../../models/lettering-lines.onnx");
+static LINES: &[u8] = include_bytes!("../../../models/lettering-lines.safetensors");
 static WORDS: &[u8] = include_bytes!("../../../models/lettering-words.onnx");
 /// BLAKE3 of the weights and of the rule's name; a test recomputes it.
-const FINGERPRINT: &str = "ab289c1e5863e2dee84d96afd06ec5df";
+const FINGERPRINT: &str = "73285bff7deb6a6f9d4a2b5e7fa38d6a";
 #[cfg(test)]
 const RULE: &[u8] = b"320, .7, 640, .6, 1.6, 48, .8";
 
@@ -54,7 +55,7 @@ pub struct Ocr {
 
 struct Networks {
     lines: Network,
-    words: Network,
+    words: Onnx,
 }
 
 /// Why nothing could be read.
@@ -144,14 +145,15 @@ impl Ocr {
     /// How likely each pixel of a frame that was shrunk lies in the heart of a line, and the shrunk width and height.
     fn text_map(&self, frame: &Pixels, side: u32) -> Result<(Vec<f32>, usize, usize), OcrError> {
         let (width, height) = lines::size(frame.width(), frame.height(), side);
-        let values = lines::planes(frame, width, height)?;
+        let values = lines::pixels(frame, width, height)?;
         let (width, height) = (width as usize, height as usize);
-        let shape = [1, 3, height, width];
-        let run = networks()?.lines.run(&shape, values, &self.pool);
-        let map = run.map_err(OcrError::Failed)?;
-        match map.shape() == [1, 1, height, width] {
-            true => Ok((map.into_data(), width, height)),
-            false => Err(OcrError::Failed(format!("a map of {:?}", map.shape()))),
+        let run = networks()?.lines.run(height, width, &values);
+        let map = run.map_err(OcrError::Failed)?.pop();
+        match map {
+            Some(map) if (map.height, map.width, map.channels) == (height, width, 1) => {
+                Ok((map.values, width, height))
+            }
+            _ => Err(OcrError::Failed("no map of the frame".into())),
         }
     }
 
@@ -172,8 +174,8 @@ fn networks() -> Result<&'static Networks, OcrError> {
     static NETWORKS: OnceLock<Result<Networks, String>> = OnceLock::new();
     let load = || {
         Ok(Networks {
-            lines: Network::load_static(LINES)?,
-            words: Network::load_static(WORDS)?,
+            lines: Network::load(LINES)?,
+            words: Onnx::load_static(WORDS)?,
         })
     };
     let networks = NETWORKS.get_or_init(load).as_ref();

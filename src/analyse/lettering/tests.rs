@@ -71,7 +71,9 @@ fn the_networks_put_out_what_onnx_runtime_does() {
     let row = 3 * width;
     let rows = &sign.rgb()[golden.top * row..(golden.top + golden.tall) * row];
     let rows = Pixels::new(golden.width, golden.tall as u32, rows.to_vec()).unwrap();
-    let values = lines::planes(&rows, rows.width(), rows.height()).unwrap();
+    let values = lines::pixels(&rows, rows.width(), rows.height()).unwrap();
+    let channel = |c: usize| values.iter().skip(c).step_by(3).copied();
+    let values = (0..3).flat_map(channel).collect();
     let shape = [1, 3, golden.tall, width];
     let run = networks().unwrap().words.run(&shape, values, &ocr.pool);
     let logits = run.unwrap();

@@ -1,4 +1,4 @@
-//! The detector itself: NanoDet-g, or another of its family, on rten.
+//! The detector itself: NanoDet-g, or another of its family from a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,14 @@ use rten_tensor::prelude::*;
 
 use super::Detection;
 use super::boxes::{Boxed, Grids, boxes, distinct};
-use super::input::{Pass, passes, planes};
+use super::input::{Pass, passes, pixels};
 use crate::analyse::network::Network;
+use crate::analyse::onnx::Onnx;
 use crate::types::{Class, Pixels, Region};
 
-static WEIGHTS: &[u8] = include_bytes!("../../../models/detector.onnx");
+static WEIGHTS: &[u8] = include_bytes!("../../../models/detector.safetensors");
 /// BLAKE3 of the weights and of the preprocessing's name; a test recomputes it.
-const FINGERPRINT: &str = "5208328859aa3fa6800a8c3aba838ca7";
+const FINGERPRINT: &str = "a65e793c1a641c616e83242871f473d8";
 #[cfg(test)]
 const PREPROCESSING: &[u8] = b"longer side 416";
 pub const NAME: &str = "nanodet-g";
@@ -39,11 +40,11 @@ pub struct Detector {
 enum Source {
     /// Unpacked when it is first used.
     Builtin,
-    File(Arc<NanoDet>),
+    File(Arc<File>),
 }
 
-struct NanoDet {
-    network: Network,
+struct File {
+    onnx: Onnx,
     /// Width and height it takes; `None`: any multiple of its coarsest stride.
     fixed: Option<(u32, u32)>,
 }
@@ -105,26 +106,27 @@ impl Detector {
         }
         let bytes = std::fs::read(path).map_err(unreadable)?;
         let fingerprint = blake3::hash(&bytes).to_hex()[..32].to_owned();
-        let network = Network::load(bytes).map_err(not_onnx)?;
+        let onnx = Onnx::load(bytes).map_err(not_onnx)?;
         let other = |reason: String| DetectorError::OtherFamily {
             path: path.into(),
             reason,
         };
-        let network = NanoDet::new(network).map_err(other)?;
+        let file = File::new(onnx).map_err(other)?;
         let pool = Arc::new(ThreadPool::with_num_threads(1));
-        let (width, height) = network.fixed.unwrap_or((TRIED, TRIED));
+        let (width, height) = file.fixed.unwrap_or((TRIED, TRIED));
         let pass = Pass {
             region: Region::new(0, 0, width, height),
             width,
             height,
         };
         let values = vec![0.0; 3 * (width * height) as usize];
-        let tried = network.run(values, &pass, &pool, 1.0);
+        let tried = file.output(values, &pass, &pool);
+        let tried = tried.and_then(|o| found(&o, &pass, 1.0));
         tried.map_err(|e| other(e.to_string()))?;
         Ok(Self {
             name: path.display().to_string(),
             fingerprint,
-            source: Source::File(Arc::new(network)),
+            source: Source::File(Arc::new(file)),
             pool,
         })
     }
@@ -153,32 +155,26 @@ impl Detector {
     /// # Errors
     /// Where those in the program are damaged.
     pub fn load(&self) -> Result<(), DetectorError> {
-        self.network().map(drop)
-    }
-
-    fn network(&self) -> Result<&NanoDet, DetectorError> {
-        static BUILTIN: OnceLock<Result<NanoDet, String>> = OnceLock::new();
         match &self.source {
-            Source::File(network) => Ok(network),
-            Source::Builtin => {
-                let load = || NanoDet::new(Network::load_static(WEIGHTS)?);
-                let network = BUILTIN.get_or_init(load).as_ref();
-                network.map_err(|e| DetectorError::Damaged(e.clone()))
-            }
+            Source::Builtin => builtin().map(drop),
+            Source::File(_) => Ok(()),
         }
     }
 
     /// The things in a frame that score at least `minimum`, the surest first.
     pub fn detect(&self, frame: &Pixels, minimum: f32) -> Result<Vec<Detection>, DetectorError> {
-        let network = self.network()?;
-        let mut found = Vec::new();
-        for pass in passes(frame.width(), frame.height(), network.fixed) {
-            let values = planes(frame, &pass)?;
-            let boxes = network.run(values, &pass, &self.pool, minimum)?;
-            found.extend(boxes.into_iter().map(|b| in_frame(b, &pass)));
+        let fixed = match &self.source {
+            Source::Builtin => None,
+            Source::File(file) => file.fixed,
+        };
+        let mut boxes = Vec::new();
+        for pass in passes(frame.width(), frame.height(), fixed) {
+            let output = self.output(pixels(frame, &pass)?, &pass)?;
+            let found = found(&output, &pass, minimum)?;
+            boxes.extend(found.into_iter().map(|b| in_frame(b, &pass)));
         }
         let whole = Region::new(0, 0, frame.width(), frame.height());
-        let detections = distinct(found).into_iter().filter_map(|b| {
+        let detections = distinct(boxes).into_iter().filter_map(|b| {
             Some(Detection {
                 class: b.class,
                 score: b.score.min(1.0),
@@ -187,11 +183,68 @@ impl Detector {
         });
         Ok(detections.collect())
     }
+
+    /// What the network makes of the pixels of a pass.
+    fn output(&self, pixels: Vec<f32>, pass: &Pass) -> Result<Output, DetectorError> {
+        match &self.source {
+            Source::File(file) => file.output(pixels, pass, &self.pool),
+            Source::Builtin => {
+                let (height, width) = (pass.height as usize, pass.width as usize);
+                let run = builtin()?.run(height, width, &pixels);
+                let maps = run.map_err(DetectorError::Failed)?;
+                let columns = maps.first().map_or(0, |map| map.channels);
+                let points = maps.iter().map(|map| map.height * map.width).sum();
+                let rows = maps.into_iter().flat_map(|map| map.values).collect();
+                Ok(Output {
+                    points,
+                    columns,
+                    rows,
+                })
+            }
+        }
+    }
 }
 
-impl NanoDet {
-    fn new(network: Network) -> Result<Self, String> {
-        let shape = network.input_shape();
+fn builtin() -> Result<&'static Network, DetectorError> {
+    static BUILTIN: OnceLock<Result<Network, String>> = OnceLock::new();
+    let network = BUILTIN.get_or_init(|| Network::load(WEIGHTS)).as_ref();
+    network.map_err(|e| DetectorError::Damaged(e.clone()))
+}
+
+/// A row for each point: scores, and the distributions of four distances.
+struct Output {
+    points: usize,
+    columns: usize,
+    rows: Vec<f32>,
+}
+
+/// The things of an output that score at least `minimum`.
+fn found(output: &Output, pass: &Pass, minimum: f32) -> Result<Vec<Boxed>, DetectorError> {
+    let failed = |e: String| DetectorError::Failed(e);
+    let bins = output.columns.saturating_sub(Class::COUNT);
+    if bins == 0 || !bins.is_multiple_of(4) {
+        return Err(failed(format!(
+            "its output has {} values a point, not the scores of {} classes and four distributions",
+            output.columns,
+            Class::COUNT
+        )));
+    }
+    let grids = Grids::of_points(output.points, pass.width, pass.height).ok_or_else(|| {
+        failed(format!(
+            "its output has {} points for a picture of {}x{}",
+            output.points, pass.width, pass.height
+        ))
+    })?;
+    Ok(boxes(
+        &output.rows,
+        (grids, pass.width, pass.height),
+        minimum,
+    ))
+}
+
+impl File {
+    fn new(onnx: Onnx) -> Result<Self, String> {
+        let shape = onnx.input_shape();
         let [_, channels, height, width] = &shape[..] else {
             return Err("its input is no picture of the form [1, 3, height, width]".into());
         };
@@ -206,51 +259,39 @@ impl NanoDet {
             }
             _ => None,
         };
-        Ok(Self { network, fixed })
+        Ok(Self { onnx, fixed })
     }
 
-    fn run(
-        &self,
-        values: Vec<f32>,
-        pass: &Pass,
-        pool: &Arc<ThreadPool>,
-        minimum: f32,
-    ) -> Result<Vec<Boxed>, DetectorError> {
-        let (output, grids) = self.output(values, pass, pool)?;
-        Ok(boxes(&output, (grids, pass.width, pass.height), minimum))
-    }
-
-    /// A row for each point, and where the points lie.
     fn output(
         &self,
-        values: Vec<f32>,
+        pixels: Vec<f32>,
         pass: &Pass,
         pool: &Arc<ThreadPool>,
-    ) -> Result<(Vec<f32>, Grids), DetectorError> {
+    ) -> Result<Output, DetectorError> {
         let failed = |e: String| DetectorError::Failed(e);
         let shape = [1, 3, pass.height as usize, pass.width as usize];
-        let output = self.network.run(&shape, values, pool).map_err(failed)?;
-        let &[_, points, values] = output.shape() else {
+        let output = self
+            .onnx
+            .run(&shape, planes(&pixels), pool)
+            .map_err(failed)?;
+        let &[_, points, columns] = output.shape() else {
             return Err(failed(format!(
                 "its output has the shape {:?}, not [1, points, values]",
                 output.shape()
             )));
         };
-        let bins = values.saturating_sub(Class::COUNT);
-        if bins == 0 || !bins.is_multiple_of(4) {
-            return Err(failed(format!(
-                "its output has {values} values a point, not the scores of {} classes and four distributions",
-                Class::COUNT
-            )));
-        }
-        let grids = Grids::of_points(points, pass.width, pass.height).ok_or_else(|| {
-            failed(format!(
-                "its output has {points} points for a picture of {}x{}",
-                pass.width, pass.height
-            ))
-        })?;
-        Ok((output.into_data(), grids))
+        Ok(Output {
+            points,
+            columns,
+            rows: output.into_data(),
+        })
     }
+}
+
+/// Pixels, channel by channel.
+fn planes(pixels: &[f32]) -> Vec<f32> {
+    let channel = |c: usize| pixels.iter().skip(c).step_by(3);
+    (0..3).flat_map(channel).copied().collect()
 }
 
 /// A box of what a pass was given, in the frame.
@@ -326,11 +367,10 @@ mod tests {
         let golden: Golden = serde_json::from_str(include_str!("golden.json")).unwrap();
         let detector = Detector::builtin();
         let pass = pass(golden.width, golden.height);
-        let values = planes(&picture(golden.width, golden.height), &pass).unwrap();
-        let network = detector.network().unwrap();
-        let (output, _) = network.output(values, &pass, &detector.pool).unwrap();
+        let values = pixels(&picture(golden.width, golden.height), &pass).unwrap();
+        let output = detector.output(values, &pass).unwrap();
         for (point, row) in golden.rows {
-            let ours = &output[point * row.len()..(point + 1) * row.len()];
+            let ours = &output.rows[point * row.len()..(point + 1) * row.len()];
             for (a, b) in ours.iter().zip(&row) {
                 assert!((a - b).abs() < 2e-3 * b.abs().max(1.0), "{point}: {a} {b}");
             }

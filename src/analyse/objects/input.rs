@@ -66,8 +66,8 @@ fn size(width: u32, height: u32) -> (u32, u32) {
     (side(width), side(height))
 }
 
-/// What a pass sees, `[3, height, width]`.
-pub(super) fn planes(frame: &Pixels, pass: &Pass) -> Result<Vec<f32>, fir::ResizeError> {
+/// What a pass sees, `[height, width, 3]`.
+pub(super) fn pixels(frame: &Pixels, pass: &Pass) -> Result<Vec<f32>, fir::ResizeError> {
     let kind = fir::PixelType::U8x3;
     let source = fir::images::ImageRef::new(frame.width(), frame.height(), frame.rgb(), kind)
         .expect("the pixels fill their size");
@@ -78,13 +78,10 @@ pub(super) fn planes(frame: &Pixels, pass: &Pass) -> Result<Vec<f32>, fir::Resiz
         .crop(x, y, width, height);
     fir::Resizer::new().resize(&source, &mut target, &options)?;
     let (pixels, _) = target.buffer().as_chunks::<3>();
-    let mut planes = Vec::with_capacity(3 * pixels.len());
-    for (channel, (mean, deviation)) in MEAN.into_iter().zip(DEVIATION).enumerate() {
-        // Blue first.
-        let values = pixels.iter().map(|p| f32::from(p[2 - channel]));
-        planes.extend(values.map(|v| (v - mean) / deviation));
-    }
-    Ok(planes)
+    // Blue first.
+    let value = |p: &[u8; 3], c: usize| (f32::from(p[2 - c]) - MEAN[c]) / DEVIATION[c];
+    let values = pixels.iter().flat_map(|p| [0, 1, 2].map(|c| value(p, c)));
+    Ok(values.collect())
 }
 
 #[cfg(test)]
@@ -107,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn planes_are_blue_green_red() {
+    fn pixels_are_blue_green_red() {
         let frame = Pixels::new(2, 1, [200, 100, 50].repeat(2)).unwrap();
         let pass = passes(2, 1, Some((32, 32)))[0];
-        let planes = planes(&frame, &pass).unwrap();
-        assert_eq!(planes.len(), 3 * 32 * 32);
+        let pixels = pixels(&frame, &pass).unwrap();
+        assert_eq!(pixels.len(), 3 * 32 * 32);
         for (channel, value) in [(0, 50.0), (1, 100.0), (2, 200.0)] {
             let expected = (value - MEAN[channel]) / DEVIATION[channel];
-            assert!((planes[channel * 32 * 32] - expected).abs() < 1e-4);
+            assert!((pixels[channel] - expected).abs() < 1e-4);
         }
     }
 

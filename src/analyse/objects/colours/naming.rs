@@ -20,8 +20,15 @@ const ORANGE_BROWN_C: f32 = 0.14;
 const OLIVE_HUE: f32 = 98.0;
 
 // Names: fitted on the labels (13 values).
-/// Chroma from which a colour is not grey, at four lightnesses.
-const COLOURED: [(f32, f32); 4] = [(0.15, 0.04), (0.35, 0.025), (0.60, 0.035), (0.90, 0.04)];
+/// Chroma from which a colour is not grey, at five lightnesses. The first pair was set later, on footage: what is left
+/// of a clipped black is a tint of one channel (R 0, G 0, B 18), which OKLab gives much chroma.
+const COLOURED: [(f32, f32); 5] = [
+    (0.05, 0.15),
+    (0.15, 0.04),
+    (0.35, 0.025),
+    (0.60, 0.035),
+    (0.90, 0.04),
+];
 /// Factors of that chroma for hues near 75 degrees and, where dark, near 262 degrees.
 const WARM: f32 = 1.4;
 const COOL: f32 = 0.8;
@@ -52,7 +59,7 @@ fn coloured_from(l: f32, h: f32) -> f32 {
     let mut t = if l <= COLOURED[0].0 {
         COLOURED[0].1
     } else {
-        COLOURED[3].1
+        COLOURED[COLOURED.len() - 1].1
     };
     for pair in COLOURED.windows(2) {
         let ((l0, t0), (l1, t1)) = (pair[0], pair[1]);
@@ -102,4 +109,29 @@ pub(super) fn membership(l: f32, c: f32, h: f32) -> [f32; 11] {
         k * (pink - plum + rosy),
         k * (rust + tan + olive),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pixels::{chroma_hue, linear_table, pixel};
+    use super::*;
+    use crate::types::{Colour, Pixels};
+
+    fn first(rgb: [u8; 3]) -> Colour {
+        let picture = Pixels::new(1, 1, rgb.to_vec()).unwrap();
+        let lab = pixel(&picture, &linear_table(), 0, 0);
+        let (chroma, hue) = chroma_hue(lab);
+        let shares = Colour::ALL.into_iter().zip(membership(lab[0], chroma, hue));
+        shares.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0
+    }
+
+    #[test]
+    fn a_tinted_black_is_black_and_navy_is_blue() {
+        for rgb in [[0, 0, 0], [0, 0, 10], [0, 0, 18], [8, 0, 0], [0, 6, 9]] {
+            assert_eq!(first(rgb), Colour::Black, "{rgb:?}");
+        }
+        for rgb in [[0, 0, 40], [10, 30, 72], [12, 20, 44], [20, 30, 60]] {
+            assert_eq!(first(rgb), Colour::Blue, "{rgb:?}");
+        }
+    }
 }

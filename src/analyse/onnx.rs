@@ -1,4 +1,4 @@
-//! A network with one picture in and one tensor out, on rten.
+//! ONNX models with one picture in and one tensor out, on rten.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use rten::{Dimension, Model, NodeId, RunOptions, ThreadPool};
 use rten_tensor::Tensor;
 
 /// An ONNX model that was loaded.
-pub(super) struct Network {
+pub(super) struct Onnx {
     model: Model,
     input: NodeId,
     output: NodeId,
 }
 
-impl Network {
+impl Onnx {
     /// From the bytes of a file.
     ///
     /// # Errors
