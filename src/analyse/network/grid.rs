@@ -64,7 +64,14 @@ impl Grid {
         let smallest = fitting.min_by_key(|(_, s)| s.len()).map(|(at, _)| at);
         let lines = match smallest {
             Some(at) => spare.swap_remove(at),
-            None => vec![Line([0.0; LINE]); lines],
+            None => {
+                // In place of the largest that is too small: buffers grow rather than become more and more.
+                let largest = spare.iter().enumerate().max_by_key(|(_, s)| s.len());
+                if let Some((at, _)) = largest {
+                    spare.swap_remove(at);
+                }
+                vec![Line([0.0; LINE]); lines]
+            }
         };
         let mut grid = Self {
             shape,
