@@ -76,7 +76,7 @@ impl fmt::Debug for Ocr {
 }
 
 impl Ocr {
-    /// The one in the program, on one thread.
+    /// The one in the program. It reads words on one thread, and looks for lines on those of the rayon pool it is run in.
     pub fn builtin() -> Self {
         Self {
             pool: Arc::new(ThreadPool::with_num_threads(1)),

@@ -77,7 +77,7 @@ impl fmt::Debug for Detector {
 }
 
 impl Detector {
-    /// The one in the program, on one thread.
+    /// The one in the program. It uses the threads of the rayon pool it is run in.
     pub fn builtin() -> Self {
         Self {
             name: NAME.into(),
@@ -140,7 +140,7 @@ impl Detector {
         &self.fingerprint
     }
 
-    /// The same with so many threads of its own.
+    /// The same; one from a file with so many threads of its own.
     pub fn with_threads(&self, threads: usize) -> Self {
         Self {
             name: self.name.clone(),
