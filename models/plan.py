@@ -4,7 +4,7 @@
     write_plan(model, HERE / "detector.safetensors")
 
 The file is safetensors: weights, and under `plan` in its metadata, as JSON, steps over numbered values, each
-[height, width, channels] in memory (src/analyse/network). Weights of convolutions are [kernel height * kernel width *
+[height, width, channels] in memory (network/src). Weights of convolutions are [kernel height * kernel width *
 channels in, channels out], those of depthwise ones [kernel height, kernel width, channels]. A transposed convolution is
 one of 1 x 1 that makes four pixels of each, and a step that spreads them.
 

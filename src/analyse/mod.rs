@@ -1,7 +1,6 @@
 //! A frame → the parts of it that are looked at, the things in it, and its lettering. Knows neither videos nor storage.
 
 mod lettering;
-mod network;
 mod objects;
 mod onlookers;
 mod onnx;

@@ -17,7 +17,7 @@ use rten::ThreadPool;
 use rten_tensor::prelude::*;
 
 use self::lines::{Hearts, LineBox};
-use super::network::Network;
+use vsearch_network::Network;
 use super::onnx::Onnx;
 use crate::types::{Pixels, TextLine};
 

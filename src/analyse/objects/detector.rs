@@ -10,7 +10,7 @@ use rten_tensor::prelude::*;
 use super::Detection;
 use super::boxes::{Boxed, Grids, boxes, distinct};
 use super::input::{Pass, passes, pixels};
-use crate::analyse::network::Network;
+use vsearch_network::Network;
 use crate::analyse::onnx::Onnx;
 use crate::types::{Class, Pixels, Region};
 

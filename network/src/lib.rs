@@ -22,7 +22,7 @@ use self::ops::Upsampling;
 use self::plan::{CHANNELS, Op, Plan, Step};
 
 /// A network that was loaded.
-pub(super) struct Network {
+pub struct Network {
     arch: Arch,
     plan: Plan,
     /// Buffers of earlier runs: fresh memory costs more than many a step.
@@ -31,11 +31,11 @@ pub(super) struct Network {
 
 /// What a network makes: `[height, width, channels]`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Map {
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) channels: usize,
-    pub(super) values: Vec<f32>,
+pub struct Map {
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    pub values: Vec<f32>,
 }
 
 impl Network {
@@ -43,7 +43,7 @@ impl Network {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn load(bytes: &[u8]) -> Result<Self, String> {
+    pub fn load(bytes: &[u8]) -> Result<Self, String> {
         Self::load_for(bytes, Arch::new())
     }
 
@@ -60,7 +60,7 @@ impl Network {
     ///
     /// # Errors
     /// Where the picture has not the size it says, or one that the network does not take.
-    pub(super) fn run(
+    pub fn run(
         &self,
         height: usize,
         width: usize,
