@@ -508,6 +508,7 @@ fn library(count: usize, dir: &Path) {
                 vectors: vec![(None, Embedding::normalised(values).expect("a direction"))],
                 thumbnail: None,
                 objects: None,
+                lettering: None,
             }
         };
         let moments: Vec<NewMoment> = (0..1000.min(count - from)).map(moment).collect();

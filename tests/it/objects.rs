@@ -122,6 +122,51 @@ fn what_is_no_condition_is_answered_with_what_is() {
     assert!(code == 2 && err.contains("gone.onnx"), "{err}");
 }
 
+/// A detector of one's own, which calls what is blue a person (tests/fixtures/detector.py).
+const OF_ONES_OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/detector.onnx");
+
+#[test]
+fn a_detector_of_ones_own_sees_what_it_was_made_for() {
+    let v = Vsearch::new();
+    // Four seconds of a wall, then four with a floor and a blue square, which fills one cell of the detector's: 32
+    // pixels of a frame shrunk to 416.
+    let square = "drawbox=320:128:64:64:0x1428E6:t=fill:enable=gte(t\\,4)";
+    let floor = "drawbox=0:300:832:148:0x5A8C46:t=fill:enable=gte(t\\,4)";
+    let source = format!("-f lavfi -i color=0xC8B4A0:s=832x448:r=10:d=8,{floor},{square}");
+    let codec = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 10 {}";
+    ffmpeg(&format!("{source} {codec}"), &v.footage().join("wall.mp4"));
+    let (code, _, err) = v.run(&["index", "footage", "--detector", OF_ONES_OWN]);
+    assert_eq!(code, 0, "{err}");
+
+    let person = ["query", "a wall", "--object", "person", "--json"];
+    let hits = v.json(&person);
+    assert!(!hits.is_empty());
+    for hit in &hits {
+        assert!(hit["time"].as_f64().unwrap() >= 3.9, "{hit}");
+        let [seen] = &hit["objects"].as_array().unwrap()[..] else {
+            panic!("one thing: {hit}");
+        };
+        assert!(
+            seen["class"] == "person" && seen["score"].as_f64().unwrap() > 0.9,
+            "{seen}"
+        );
+        // A cell to each side of the middle of the square.
+        for (side, expected) in [288.0, 96.0, 128.0, 128.0].into_iter().enumerate() {
+            let side = seen["box"][side].as_f64().unwrap();
+            assert!((side - expected).abs() <= 2.0, "{seen}");
+        }
+    }
+    assert_eq!(v.rows("objects where class = 'person'"), v.rows("objects"));
+
+    // The built-in one sees no person there, and what it sees takes the place of that.
+    let (code, _, err) = v.run(&["reembed"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(v.json(&person).is_empty());
+    let (code, _, err) = v.run(&["reembed", "--detector", OF_ONES_OWN]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(v.json(&person).len(), hits.len());
+}
+
 #[test]
 fn reembed_looks_where_nobody_has() {
     let v = indexed(&["--detector", "off"]);

@@ -393,6 +393,41 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_family_is_run() {
+        // Calls a cell of 32 pixels that is blue a person of 64 (tests/fixtures/detector.py).
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/detector.onnx");
+        let detector = Detector::open(Path::new(file)).unwrap();
+        let with = |(left, top): (u32, u32), colour: [u8; 3]| {
+            let inside =
+                |x: u32, y: u32| (left..left + 64).contains(&x) && (top..top + 64).contains(&y);
+            let pixels = (0..448).flat_map(|y| (0..832).map(move |x| (x, y)));
+            let rgb = pixels.flat_map(|(x, y)| {
+                if inside(x, y) {
+                    colour
+                } else {
+                    [200, 180, 160]
+                }
+            });
+            Pixels::new(832, 448, rgb.collect()).unwrap()
+        };
+        let found = detector
+            .detect(&with((320, 128), [20, 40, 230]), 0.3)
+            .unwrap();
+        let [person] = found[..] else {
+            panic!("one person: {found:?}");
+        };
+        assert!(person.class == Class::PERSON && person.score > 0.9);
+        assert_eq!(person.region, Region::new(288, 96, 128, 128));
+        // At the edge, where the box is cut off; and red is not blue.
+        let found = detector
+            .detect(&with((0, 384), [20, 40, 230]), 0.3)
+            .unwrap();
+        assert_eq!(found[0].region, Region::new(0, 352, 96, 96));
+        let red = with((320, 128), [230, 40, 20]);
+        assert_eq!(detector.detect(&red, 0.3).unwrap(), []);
+    }
+
+    #[test]
     fn a_file_of_another_kind_is_refused_with_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("other.onnx");
