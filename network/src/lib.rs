@@ -60,12 +60,7 @@ impl Network {
     ///
     /// # Errors
     /// Where the picture has not the size it says, or one that the network does not take.
-    pub fn run(
-        &self,
-        height: usize,
-        width: usize,
-        pixels: &[f32],
-    ) -> Result<Vec<Map>, String> {
+    pub fn run(&self, height: usize, width: usize, pixels: &[f32]) -> Result<Vec<Map>, String> {
         if height
             .checked_mul(width)
             .and_then(|n| n.checked_mul(CHANNELS))

@@ -15,9 +15,9 @@ use std::sync::{Arc, OnceLock};
 use fast_image_resize as fir;
 use rten::ThreadPool;
 use rten_tensor::prelude::*;
+use vsearch_network::Network;
 
 use self::lines::{Hearts, LineBox};
-use vsearch_network::Network;
 use super::onnx::Onnx;
 use crate::types::{Pixels, TextLine};
 

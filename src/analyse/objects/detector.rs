@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use rten::{Dimension, ThreadPool};
 use rten_tensor::prelude::*;
+use vsearch_network::Network;
 
 use super::Detection;
 use super::boxes::{Boxed, Grids, boxes, distinct};
 use super::input::{Pass, passes, pixels};
-use vsearch_network::Network;
 use crate::analyse::onnx::Onnx;
 use crate::types::{Class, Pixels, Region};
 
