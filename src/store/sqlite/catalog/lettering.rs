@@ -42,9 +42,8 @@ impl Catalog {
         moments: &[MomentId],
     ) -> Result<HashMap<MomentId, Vec<TextLine>>, StoreError> {
         let sql = "SELECT l.moment_id, l.text, l.score, l.x, l.y, l.width, l.height
-             FROM (SELECT DISTINCT value FROM json_each(?1)) asked
-               CROSS JOIN lettering l ON l.moment_id = asked.value
-             ORDER BY l.id";
+             FROM json_each(?1) asked CROSS JOIN lettering l ON l.moment_id = asked.value
+             ORDER BY asked.key, l.id";
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query([id_list(moments.iter().map(|m| m.0))])?;
         let mut found: HashMap<MomentId, Vec<TextLine>> = HashMap::new();

@@ -96,9 +96,8 @@ impl Catalog {
     ) -> Result<HashMap<MomentId, Vec<Object>>, StoreError> {
         let sql = "SELECT o.moment_id, o.class, o.score, o.x, o.y, o.width, o.height,
                o.colour, o.upper, o.lower
-             FROM (SELECT DISTINCT value FROM json_each(?1)) asked
-               CROSS JOIN objects o ON o.moment_id = asked.value
-             ORDER BY o.score DESC, o.id";
+             FROM json_each(?1) asked CROSS JOIN objects o ON o.moment_id = asked.value
+             ORDER BY asked.key, o.score DESC, o.id";
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query([id_list(moments.iter().map(|m| m.0))])?;
         let mut found: HashMap<MomentId, Vec<Object>> = HashMap::new();
