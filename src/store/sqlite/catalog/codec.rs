@@ -1,5 +1,6 @@
 //! How Rust values lie in SQLite: paths and vectors.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,10 @@ impl FromSql for SqlPathBuf {
     }
 }
 
-/// Ids as a JSON array: what `json_each` takes.
+/// Ids as a JSON array, each once, in their order: what `json_each` takes.
 pub(super) fn id_list(ids: impl Iterator<Item = i64>) -> String {
+    let mut listed = HashSet::new();
+    let ids = ids.filter(|id| listed.insert(*id));
     let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
     format!("[{}]", ids.join(","))
 }
